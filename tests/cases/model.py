@@ -1,0 +1,137 @@
+"""What a case is, how it is registered, and the world that each case changes in one place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from voltage_attest.testing import APPRAISED_AT, Collateral, FakeIntel, Platform, TdReportFields
+
+__all__ = [
+    "CASES",
+    "INTEL",
+    "LOOK_ALIKE",
+    "PLATFORM",
+    "QUOTE",
+    "Case",
+    "case",
+    "case_family",
+    "changed_text",
+    "flipped",
+    "pinned",
+    "policy_text",
+    "spliced",
+]
+
+INTEL: Final = FakeIntel()
+LOOK_ALIKE: Final = FakeIntel("look-alike")
+PLATFORM: Final = INTEL.platform()
+QUOTE: Final = PLATFORM.quote()
+
+
+def policy_text(
+    *, tdx: Mapping[str, str] | None = None, tcb: Mapping[str, str] | None = None, top: Mapping[str, str] | None = None
+) -> str:
+    """Write a policy that accepts the default TD; the values given (TOML, by key) replace or join its own."""
+    td = TdReportFields()
+    keys = {"mrtd": pinned(td.mrtd), "rtmr0": pinned(td.rtmr0), "rtmr1": pinned(td.rtmr1)}
+    keys |= {"rtmr2": pinned(td.rtmr2), "rtmr3": pinned(td.rtmr3), **(tdx or {})}
+    sections = [
+        ["", *_assignments({"schema": '"voltage-attest/policy/1"', "name": '"case"', **(top or {})})],
+        ["[tdx]", *_assignments(keys)],
+    ]
+    if tcb:
+        sections.append(["[tdx.tcb]", *_assignments(tcb)])
+    return "\n\n".join("\n".join(lines).lstrip() for lines in sections) + "\n"
+
+
+def pinned(*values: bytes) -> str:
+    """Write a list of accepted values in TOML."""
+    return "[" + ", ".join(f'"{value.hex()}"' for value in values) + "]"
+
+
+def _assignments(keys: Mapping[str, str]) -> list[str]:
+    return [f"{key} = {value}" for key, value in keys.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Evidence, collateral, policy and time; and what must come of them.
+
+    ``failed`` and ``errors`` are the checks that must end so, complete. ``tcb_status`` is what the claims must say, where given.
+    ``quote`` None stands for an answer without one.
+    """
+
+    failed: frozenset[str] = frozenset()
+    errors: frozenset[str] = frozenset()
+    quote: bytes | None = QUOTE
+    collateral: bytes = field(default_factory=lambda: INTEL.collateral(PLATFORM).to_json())
+    policy: str = field(default_factory=policy_text)
+    at: datetime = APPRAISED_AT
+    tcb_status: str | None = None
+
+    @property
+    def closing(self) -> frozenset[str]:
+        """The checks that close the gate: failed and undecided ones."""
+        return self.failed | self.errors
+
+
+CaseFunction = Callable[[], Case]
+
+CASES: Final[dict[str, CaseFunction]] = {}
+"""Every case by id."""
+
+
+def case(function: CaseFunction) -> CaseFunction:
+    """Register a case under its function's name; ValueError if the name is taken or nothing is said about it."""
+    _register(function.__name__, function)
+    return function
+
+
+def case_family(*names: str) -> Callable[[Callable[[str], Case]], Callable[[str], Case]]:
+    """Register one case for each name: ``FUNCTION_NAME``, made by calling the function with the name."""
+
+    def register(function: Callable[[str], Case]) -> Callable[[str], Case]:
+        for name in names:
+
+            def member(name: str = name) -> Case:
+                return function(name)
+
+            member.__doc__ = f"{inspect.getdoc(function)} Here: {name}."
+            _register(f"{function.__name__}_{name}", member)
+        return function
+
+    return register
+
+
+def _register(name: str, function: CaseFunction) -> None:
+    if name in CASES:
+        raise ValueError(f"two cases are called {name}")
+    if not inspect.getdoc(function):
+        raise ValueError(f"case {name} has no description")
+    CASES[name] = function
+
+
+def flipped(data: bytes, offset: int) -> bytes:
+    """Return the data with the lowest bit of one byte inverted."""
+    return spliced(data, offset, bytes((data[offset] ^ 1,)))
+
+
+def spliced(data: bytes, offset: int, new: bytes) -> bytes:
+    """Return the data with as many bytes replaced, from ``offset`` on, as ``new`` has."""
+    return data[:offset] + new + data[offset + len(new) :]
+
+
+def changed_text(text: str, old: str, new: str) -> str:
+    """Return the text with the one occurrence of ``old`` replaced; ValueError if it does not occur exactly once."""
+    if text.count(old) != 1:
+        raise ValueError(f"{old!r} occurs {text.count(old)} times")
+    return text.replace(old, new)
+
+
+def default_collateral(platform: Platform = PLATFORM) -> Collateral:
+    """Return current, genuine collateral for that platform."""
+    return INTEL.collateral(platform)

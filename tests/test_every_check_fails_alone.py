@@ -1,0 +1,85 @@
+"""Every check can fail, fails alone, and takes with it exactly what depends on it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from tests.cases.all_cases import CASES, Case
+from tests.cases.model import INTEL
+from voltage_attest.checks import REGISTRY
+from voltage_attest.policy import parse_policy
+from voltage_attest.result import AttestationResult, Status, Verdict
+from voltage_attest.trust import TrustRoots
+from voltage_attest.verifier import Evidence, Verifier
+
+ROOTS = TrustRoots.from_pem(intel=INTEL.root_pem)
+
+
+@cache
+def verifier_for(policy: str) -> Verifier:
+    return Verifier(parse_policy(policy), roots=ROOTS)
+
+
+def examine(case: Case) -> AttestationResult:
+    return verifier_for(case.policy).examine(Evidence(quote=case.quote), case.collateral, at=case.at)
+
+
+def dependents(check_ids: frozenset[str]) -> frozenset[str]:
+    """Every check that requires one of these, directly or through others, without these themselves."""
+    reached = set(check_ids)
+    for check in REGISTRY.values():  # a prerequisite always stands earlier
+        if not reached.isdisjoint(check.requires):
+            reached.add(check.id)
+    return frozenset(reached - check_ids)
+
+
+def ids(result: AttestationResult, status: Status) -> frozenset[str]:
+    return frozenset(row.id for row in result.by_status()[status])
+
+
+def expected_verdict(case: Case) -> Verdict:
+    if case.failed:
+        return Verdict.REFUSED
+    return Verdict.UNDECIDED if case.errors else Verdict.VERIFIED
+
+
+@pytest.mark.parametrize("case_id", CASES)
+def test_case_ends_exactly_as_it_must(case_id: str) -> None:
+    case = CASES[case_id]()
+    result = examine(case)
+    reasons = {row.id: row.reason for row in result.checks if row.status.closes_gate}
+    assert ids(result, Status.FAILED) == case.failed, reasons
+    assert ids(result, Status.ERROR) == case.errors, reasons
+    assert ids(result, Status.NOT_RUN) == dependents(case.closing)
+    assert {row.id for row in result.checks} == set(REGISTRY)
+    assert result.verdict is expected_verdict(case)
+    if case.tcb_status is not None:
+        assert result.tdx is not None
+        assert result.tdx.tcb_status == case.tcb_status
+
+
+@pytest.mark.parametrize("case_id", CASES)
+def test_every_closing_row_says_what_was_expected_and_found(case_id: str) -> None:
+    for row in examine(CASES[case_id]()).checks:
+        if row.status is Status.FAILED:
+            assert row.finding.expected, row.id
+            assert row.finding.actual is not None, row.id
+        if row.status in {Status.FAILED, Status.ERROR, Status.NOT_RUN, Status.SKIPPED}:
+            assert row.reason, row.id
+
+
+@pytest.mark.parametrize("check_id", REGISTRY)
+def test_check_has_a_case_in_which_it_fails_alone(check_id: str) -> None:
+    # Cases that are merely undecided do not count: absence of a document says little about the check.
+    assert check_id in {only for make in CASES.values() for only in alone(make())}
+
+
+def alone(case: Case) -> frozenset[str]:
+    return case.failed if len(case.failed) == 1 and not case.errors else frozenset()
+
+
+def test_some_cases_verify() -> None:
+    verdicts = [expected_verdict(make()) for make in CASES.values()]
+    assert {verdict: verdicts.count(verdict) > 0 for verdict in Verdict} == dict.fromkeys(Verdict, True)

@@ -1,0 +1,1 @@
+"""Collateral: the documents Intel publishes about its platforms (RATS: endorsements and reference values)."""

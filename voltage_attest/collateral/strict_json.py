@@ -1,0 +1,113 @@
+"""JSON from outside, read strictly: no duplicate keys, no NaN, no surprises of type.
+
+A field is taken out with the type and range it must have; whatever does not fit is a :class:`CollateralFormatError` that names
+the document and the key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Final, NoReturn
+
+from voltage_attest.errors import CollateralFormatError
+
+__all__ = ["JsonObject", "parse_strict_json", "take_hex", "take_int", "take_list", "take_object", "take_text", "take_time"]
+
+JsonObject = dict[str, object]
+
+_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
+
+
+class _DuplicateKeyError(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"the number {name}")
+
+
+def parse_strict_json(text: str | bytes, document: str) -> JsonObject:
+    """Read one JSON object (UTF-8); duplicate keys at any depth, NaN and infinities are refused."""
+    try:
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
+        parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except _DuplicateKeyError as error:
+        raise _malformed(document, f"the key {str(error)!r} occurs twice", "every key once") from None
+    except RecursionError:
+        raise _malformed(document, "JSON nested too deeply", "a document of Intel's shape") from None
+    except ValueError as error:
+        raise _malformed(document, f"not JSON ({error})", "JSON in UTF-8") from None
+    if not isinstance(parsed, dict):
+        raise _malformed(document, f"a JSON {type(parsed).__name__}", "a JSON object")
+    return parsed
+
+
+def take_text(found: JsonObject, key: str, document: str) -> str:
+    """A string."""
+    value = found.get(key)
+    if not isinstance(value, str):
+        raise _wrong(document, key, value, "a string")
+    return value
+
+
+def take_int(found: JsonObject, key: str, document: str, limit: int) -> int:
+    """An integer from 0 to ``limit``; neither a boolean nor a float."""
+    value = found.get(key)
+    if type(value) is not int or not 0 <= value <= limit:
+        raise _wrong(document, key, value, f"an integer from 0 to {limit}")
+    return value
+
+
+def take_object(found: JsonObject, key: str, document: str) -> JsonObject:
+    """An object."""
+    value = found.get(key)
+    if not isinstance(value, dict):
+        raise _wrong(document, key, value, "an object")
+    return value
+
+
+def take_list(found: JsonObject, key: str, document: str, limit: int) -> list[object]:
+    """A list of 1 to ``limit`` members."""
+    value = found.get(key)
+    if not isinstance(value, list) or not 1 <= len(value) <= limit:
+        raise _wrong(document, key, value, f"a list of 1 to {limit} members")
+    return value
+
+
+def take_hex(found: JsonObject, key: str, document: str, size: int) -> bytes:
+    """Hex text, upper or lower case, of exactly ``size`` bytes."""
+    value = found.get(key)
+    if not isinstance(value, str) or len(value) != 2 * size or not _HEX.fullmatch(value):
+        raise _wrong(document, key, value, f"{2 * size} hex digits")
+    return bytes.fromhex(value)
+
+
+def take_time(found: JsonObject, key: str, document: str) -> datetime:
+    """A time in UTC as Intel writes it, ``2026-10-08T00:09:46Z``."""
+    value = found.get(key)
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise _wrong(document, key, value, "a time like 2026-10-08T00:09:46Z")
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except ValueError:
+        raise _wrong(document, key, value, "a time that exists") from None
+
+
+def _wrong(document: str, key: str, value: object, expected: str) -> CollateralFormatError:
+    shown = "is absent" if value is None else f"is {repr(value)[:80]}"
+    return _malformed(document, f"{key} {shown}", expected)
+
+
+def _malformed(document: str, found: str, expected: str) -> CollateralFormatError:
+    return CollateralFormatError(f"{document}: {found}", expected=expected, document=document)

@@ -1,0 +1,79 @@
+"""ECDSA P-256 over raw r||s signatures, and the memory of signatures already found good.
+
+Quotes, TCB info and QE identities carry signatures as 64 bytes r||s, big-endian; keys in quotes are 64 bytes x||y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+__all__ = ["SIGNATURE_SIZE", "SignatureMemo", "load_p256_point", "p256_verifies", "p256_verifies_der"]
+
+SIGNATURE_SIZE: Final = 64
+"""Bytes of a raw P-256 signature r||s."""
+
+_SHA256: Final = ec.ECDSA(hashes.SHA256())
+
+
+def load_p256_point(point: bytes) -> ec.EllipticCurvePublicKey | None:
+    """Return the P-256 key for x||y (64 bytes), or None if that is no point on the curve."""
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + point)
+    except ValueError:
+        return None
+
+
+def p256_verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+    """Whether ``signature`` (r||s, 64 bytes) over SHA-256 of ``message`` was made with ``key``. Never raises."""
+    if len(signature) != SIGNATURE_SIZE:
+        return False
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    return p256_verifies_der(key, encode_dss_signature(r, s), message)
+
+
+def p256_verifies_der(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
+    """The same for a signature in DER, as X.509 carries it."""
+    if not isinstance(key.curve, ec.SECP256R1):
+        return False
+    try:
+        key.verify(signature, message, _SHA256)
+    except InvalidSignature:
+        return False
+    return True
+
+
+class SignatureMemo:
+    """Remembers which (key, signature, message) triples and chains were found good, byte for byte.
+
+    Only true answers are kept, under all bytes they depend on and nothing else, so a remembered answer is the answer that
+    computing it again would give. Dates and revocation are never part of it. Bounded; safe to share between threads.
+    """
+
+    __slots__ = ("_capacity", "_good", "computed")
+
+    def __init__(self, capacity: int = 1024) -> None:
+        self._capacity = capacity
+        self._good: dict[tuple[bytes, ...], None] = {}
+        self.computed = 0
+        """How many signature verifications were computed rather than remembered (for benchmarks)."""
+
+    def holds(self, key: tuple[bytes, ...], compute: Callable[[], bool], signatures: int = 1) -> bool:
+        """Return the remembered True for ``key``, or compute the answer and remember it if it is True.
+
+        ``signatures`` is how many verifications ``compute`` costs; it only counts in :attr:`computed`.
+        """
+        if key in self._good:
+            return True
+        self.computed += signatures
+        if not compute():
+            return False
+        if len(self._good) >= self._capacity:
+            self._good.clear()
+        self._good[key] = None
+        return True

@@ -1,0 +1,133 @@
+"""Every exception of voltage-attest, and what each one means.
+
+::
+
+    InputError (ValueError)          what was handed in cannot be read: say what, and how to mend it
+    ├── EvidenceFormatError          bytes that should be evidence (a quote, a certificate chain) are malformed
+    ├── CollateralFormatError        a document that should be collateral is malformed
+    ├── PolicyError                  the policy file is absent, malformed, or promises nothing
+    └── TrustRootError               a certificate offered as root of trust is unusable
+    TrustError                       the answer is no: never retried, never downgraded
+    └── VerificationError            an attestation was refused or undecided; carries the result
+
+The two trees share no parent on purpose: ``except InputError`` around a call must not swallow a refusal,
+and code that retries what could not be read must not, by catching a common base, retry a "no".
+``InputError`` and ``TrustError`` head their trees and are never raised themselves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voltage_attest.result import AttestationResult
+
+__all__ = [
+    "CollateralFormatError",
+    "EvidenceFormatError",
+    "InputError",
+    "PolicyError",
+    "TrustError",
+    "TrustRootError",
+    "VerificationError",
+]
+
+
+class InputError(ValueError):
+    """What was handed in cannot be read. Head of its tree, never raised itself.
+
+    The text has three parts: what was found, what was expected, and what to do.
+    """
+
+    def __init__(self, found: str, *, expected: str, remedy: str) -> None:
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(found, expected, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.found}; expected {self.expected}. {self.remedy}"
+
+
+class EvidenceFormatError(InputError):
+    """Bytes that should be evidence do not have evidence's shape.
+
+    ``offset`` is the position of the first byte that does not fit, counted from the start of the whole
+    input, or None where no single byte is to blame.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        expected: str,
+        remedy: str = "Fetch the evidence again and pass its bytes unchanged.",
+        offset: int | None = None,
+    ) -> None:
+        self.offset = offset
+        super().__init__(found, expected=expected, remedy=remedy)
+
+
+class CollateralFormatError(InputError):
+    """A document that should be collateral does not have its shape. ``document`` is its key in the nine-key JSON."""
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        expected: str,
+        document: str,
+        remedy: str = "Fetch the collateral again and keep its bytes unchanged.",
+    ) -> None:
+        self.document = document
+        super().__init__(found, expected=expected, remedy=remedy)
+
+
+class PolicyError(InputError):
+    """The policy cannot be used: absent, malformed, unknown key, or a pin that could never match.
+
+    ``path``, ``key`` (dotted) and ``line`` (1-based) say where; each may be None when it is not known.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        *,
+        expected: str,
+        remedy: str,
+        path: Path | None = None,
+        key: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        self.path = path
+        self.key = key
+        self.line = line
+        super().__init__(found, expected=expected, remedy=remedy)
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.path, self.line) if part is not None)
+        subject = f"{self.key}: " if self.key else ""
+        return f"{where + ': ' if where else ''}{subject}{super().__str__()}"
+
+
+class TrustRootError(InputError):
+    """A certificate offered in place of a pinned root is not a self-signed CA certificate."""
+
+
+class TrustError(Exception):
+    """The answer is no. Head of its tree, never raised itself."""
+
+
+class VerificationError(TrustError):
+    """An attestation did not verify. ``result`` holds every check; the text names those that failed."""
+
+    def __init__(self, result: AttestationResult) -> None:
+        self.result = result
+        super().__init__(result)
+
+    def __str__(self) -> str:
+        rows = [row for row in self.result.checks if row.status.closes_gate]
+        named = "; ".join(f"{row.id}: {row.reason}" for row in rows[:3])
+        more = f" (and {len(rows) - 3} more)" if len(rows) > 3 else ""
+        return f"attestation {self.result.verdict.value}: {named}{more}"

@@ -1,0 +1,78 @@
+"""A strict reader for the few DER structures that no library decodes for us (X.690).
+
+Definite, minimal lengths only; tags of one byte; every length is checked against the enclosing value before it is used.
+Certificates and CRLs themselves are read by ``cryptography``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from voltage_attest.errors import EvidenceFormatError
+
+__all__ = ["BOOLEAN", "ENUMERATED", "INTEGER", "OBJECT_IDENTIFIER", "OCTET_STRING", "SEQUENCE", "first_member", "read_members", "read_single"]
+
+BOOLEAN: Final = 0x01
+INTEGER: Final = 0x02
+OCTET_STRING: Final = 0x04
+OBJECT_IDENTIFIER: Final = 0x06
+ENUMERATED: Final = 0x0A
+SEQUENCE: Final = 0x30
+
+_MAX_LENGTH_OCTETS: Final = 3
+"""Enough for 16 MB, which no structure read here comes near."""
+
+
+def read_members(octets: bytes, what: str) -> list[tuple[int, bytes]]:
+    """Read consecutive tag-length-values up to the last byte and return (tag, value) of each."""
+    members: list[tuple[int, bytes]] = []
+    position = 0
+    while position < len(octets):
+        start, end = _value_span(octets, position, what)
+        members.append((octets[position], octets[start:end]))
+        position = end
+    return members
+
+
+def first_member(octets: bytes, what: str) -> bytes:
+    """Return the first tag-length-value whole, header included: the bytes a signature covers."""
+    _, end = _value_span(octets, 0, what)
+    return octets[:end]
+
+
+def read_single(octets: bytes, tag: int, what: str) -> bytes:
+    """Read exactly one value with that tag, with nothing after it."""
+    members = read_members(octets, what)
+    if len(members) != 1 or members[0][0] != tag:
+        found = ", ".join(f"{member_tag:#04x}" for member_tag, _ in members) or "nothing"
+        raise EvidenceFormatError(f"{what}: DER tags {found}", expected=f"one value with tag {tag:#04x}")
+    return members[0][1]
+
+
+def _value_span(octets: bytes, position: int, what: str) -> tuple[int, int]:
+    """Return (start, end) of the value whose tag stands at ``position``, both inside ``octets``."""
+    start = position + 2
+    if start > len(octets):
+        raise _malformed(what, "a cut-off DER header", position)
+    size = octets[position + 1]
+    if size & 0x80:
+        start, size = _read_long_length(octets, position + 1, what)
+    if start + size > len(octets):
+        raise _malformed(what, f"a DER value of {size} bytes where {len(octets) - start} are left", position)
+    return start, start + size
+
+
+def _read_long_length(octets: bytes, position: int, what: str) -> tuple[int, int]:
+    """Return (start of the value, its size) for a length of more than one octet, which must be minimal."""
+    count = octets[position] & 0x7F
+    start = position + 1 + count
+    if not 1 <= count <= _MAX_LENGTH_OCTETS or start > len(octets):
+        raise _malformed(what, f"a DER length of {count} octets", position)
+    size = int.from_bytes(octets[position + 1 : start], "big")
+    if size < max(0x80, 1 << 8 * (count - 1)):
+        raise _malformed(what, "a DER length that is not minimal", position)
+    return start, size
+
+
+def _malformed(what: str, found: str, offset: int) -> EvidenceFormatError:
+    return EvidenceFormatError(f"{what}: {found}", expected="DER (X.690)", offset=offset)

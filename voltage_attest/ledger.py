@@ -1,0 +1,96 @@
+"""The ledger: runs checks in their registered order of dependence and keeps one row for each.
+
+A check is a function ``case -> Finding``. It runs when everything it ``requires`` has passed, or was skipped because it has no
+subject; otherwise its row says ``not_run`` and why. A row is written once and never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from voltage_attest.checks import REGISTRY, Check
+from voltage_attest.result import CheckResult, Finding, Status
+
+__all__ = ["CheckTable", "Ledger"]
+
+Case = TypeVar("Case")
+
+_POSITION: Final = {check_id: position for position, check_id in enumerate(REGISTRY)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Step(Generic[Case]):
+    check: Check
+    requires: frozenset[str]
+    judge: Callable[[Case], Finding]
+
+
+class CheckTable(Generic[Case]):
+    """Registered checks with the functions that make them, in the order in which they run."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, functions: Mapping[str, Callable[[Case], Finding]]) -> None:
+        self.steps: tuple[_Step[Case], ...] = tuple(
+            [
+                _Step(REGISTRY[check_id], frozenset(REGISTRY[check_id].requires), judge)
+                for check_id, judge in functions.items()
+            ]
+        )
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, in order."""
+        return tuple([step.check.id for step in self.steps])
+
+
+class Ledger:
+    """Rows of one appraisal, by check id (one subject each; devices bring a ledger of their own)."""
+
+    __slots__ = ("_holding", "_rows")
+
+    def __init__(self) -> None:
+        self._rows: dict[str, CheckResult] = {}
+        self._holding: set[str] = set()
+
+    def run(self, table: CheckTable[Case], case: Case) -> None:
+        """Run every check whose prerequisites hold; record the others as ``not_run``."""
+        holding = self._holding
+        for step in table.steps:
+            if step.requires <= holding:
+                self._write(step.check, step.judge(case))
+            else:
+                self._leave(step.check)
+
+    def leave(self, check_ids: Iterable[str]) -> None:
+        """Record checks that cannot run because their subject could not be read: each must have a failed prerequisite."""
+        for check_id in check_ids:
+            self._leave(REGISTRY[check_id])
+
+    def record(self, check_id: str, finding: Finding) -> None:
+        """Write the row of a check; a second row for the same check is a bug."""
+        self._write(REGISTRY[check_id], finding)
+
+    def holds(self, *check_ids: str) -> bool:
+        """Whether all these checks passed, or were skipped for want of a subject."""
+        return self._holding.issuperset(check_ids)
+
+    def rows(self) -> tuple[CheckResult, ...]:
+        """All rows in the registry's order."""
+        return tuple([self._rows[check_id] for check_id in sorted(self._rows, key=_POSITION.__getitem__)])
+
+    def _write(self, check: Check, finding: Finding) -> None:
+        if check.id in self._rows:
+            raise RuntimeError(f"{check.id} was judged twice")
+        self._rows[check.id] = CheckResult(check, finding)
+        if finding.status is Status.PASSED or finding.status is Status.SKIPPED:
+            self._holding.add(check.id)
+
+    def _leave(self, check: Check) -> None:
+        for required in check.requires:
+            if required not in self._holding:
+                self._write(check, Finding(Status.NOT_RUN, reason=f"needs {required}"))
+                return
+        raise RuntimeError(f"{check.id} was left although everything it requires holds")

@@ -1,0 +1,142 @@
+"""A TOML table that is read key by key: every key is taken once with its type, and what is left over is unknown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+
+from voltage_attest.errors import PolicyError
+from voltage_attest.policy.locate import locate_keys
+from voltage_attest.result import Location
+
+__all__ = ["Table"]
+
+
+class Table:
+    """One table under its dotted name. Taking a key removes it; :meth:`finish` refuses what nobody took."""
+
+    def __init__(self, found: dict[str, object], name: str, lines: Mapping[str, int], path: Path | None) -> None:
+        self._found = dict(found)
+        self._known: list[str] = []
+        self._name = name
+        self._lines = lines
+        self._path = path
+
+    @staticmethod
+    def top(found: dict[str, object], text: str, path: Path | None) -> Table:
+        """The whole file."""
+        return Table(found, "", locate_keys(text), path)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._found
+
+    def holds_table(self, key: str) -> bool:
+        """Whether ``key`` is written as a table."""
+        return isinstance(self._found.get(key), dict)
+
+    def error(self, key: str | None, found: str, expected: str, remedy: str) -> PolicyError:
+        """An error about ``key`` of this table (None: about the table itself)."""
+        dotted = self._dotted(key) if key else self._name or None
+        line = self._lines.get(dotted or "") or self._lines.get(self._name)
+        return PolicyError(found, expected=expected, remedy=remedy, path=self._path, key=dotted, line=line)
+
+    def location(self, key: str) -> Location | None:
+        """Where ``key`` is written; None for a policy that came from no file."""
+        if self._path is None:
+            return None
+        return Location(str(self._path), self._lines.get(self._dotted(key)))
+
+    def locations(self) -> dict[str, Location]:
+        """Where each key taken so far is written."""
+        found = {key: self.location(key) for key in self._known}
+        return {key: location for key, location in found.items() if location is not None}
+
+    def take(self, key: str, kind: type, shape: str) -> object:
+        """Take a mandatory key of that type; ``shape`` says in words what to write."""
+        value = self.optional(key, kind, shape)
+        if value is None:
+            raise self.error(None, f"{self._dotted(key)} is missing", shape, f"Add {key} = {shape}.")
+        return value
+
+    def optional(self, key: str, kind: type, shape: str) -> object | None:
+        """Take a key of that type, or return None where it is absent."""
+        self._known.append(key)
+        value = self._found.pop(key, None)
+        if value is not None and type(value) is not kind:
+            raise self.error(key, f"a TOML {_toml_name(value)}", shape, f"Write {key} = {shape}.")
+        return value
+
+    def text(self, key: str) -> str:
+        """A mandatory, non-empty string."""
+        value = self.take(key, str, '"text"')
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, "an empty string", "text", f"Say what {key} is.")
+        return value
+
+    def optional_date(self, key: str) -> date | None:
+        """A day such as 2027-03-31, without time."""
+        value = self.optional(key, date, "2027-03-31")
+        return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
+    def optional_int(self, key: str) -> int | None:
+        """A non-negative integer."""
+        value = self.optional(key, int, "17")
+        if isinstance(value, int) and value < 0:
+            raise self.error(key, str(value), "0 or more", f"Write {key} = 17.")
+        return value if isinstance(value, int) else None
+
+    def flag(self, key: str) -> bool:
+        """A boolean; absent is false."""
+        return self.optional(key, bool, "true") is True
+
+    def optional_texts(self, key: str, example: str) -> tuple[str, ...] | None:
+        """A list of distinct, non-empty strings with at least one member, or None where absent."""
+        value = self.optional(key, list, f'["{example}"]')
+        if value is None:
+            return None
+        members = value if isinstance(value, list) else []
+        if not members:
+            raise self.error(key, "an empty list", "at least one value", "Remove the key, or list what is accepted.")
+        for member in members:
+            if not isinstance(member, str) or not member:
+                raise self.error(key, f"a list holding {member!r}", "strings", f'Write {key} = ["{example}"].')
+        lowered = [member.lower() for member in members]
+        doubled = next((member for member in lowered if lowered.count(member) > 1), None)
+        if doubled is not None:
+            raise self.error(key, f"{doubled} stands twice", "each value once", "Remove one of them.")
+        return tuple(members)
+
+    def table(self, key: str) -> Table:
+        """A mandatory sub-table."""
+        value = self.take(key, dict, f"[{self._dotted(key)}]")
+        return self._child(value, self._dotted(key))
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables; absent is empty."""
+        value = self.optional(key, list, f"[[{self._dotted(key)}]]")
+        members = value if isinstance(value, list) else []
+        for member in members:
+            if not isinstance(member, dict):
+                raise self.error(key, "a list of values", f"[[{self._dotted(key)}]]", "Write it as an array of tables.")
+        return [self._child(member, f"{self._dotted(key)}.{number}") for number, member in enumerate(members)]
+
+    def finish(self) -> None:
+        """Refuse the first key that nobody took, with the nearest known name."""
+        for key in self._found:
+            near = difflib.get_close_matches(key, self._known, 1)
+            remedy = f"Did you mean {near[0]}?" if near else "Remove it."
+            raise self.error(key, f"the unknown key {key!r}", f"one of {', '.join(sorted(self._known))}", remedy)
+
+    def _child(self, value: object, name: str) -> Table:
+        found = {str(key): member for key, member in value.items()} if isinstance(value, dict) else {}
+        return Table(found, name, self._lines, self._path)
+
+    def _dotted(self, key: str) -> str:
+        return f"{self._name}.{key}" if self._name else key
+
+
+def _toml_name(value: object) -> str:
+    names = {str: "string", int: "integer", bool: "boolean", float: "float", list: "array", dict: "table"}
+    return names.get(type(value), "date or time")

@@ -1,0 +1,1 @@
+"""A fake Intel: certificates, collateral and quotes with Intel's names and formats and publicly known keys."""

@@ -1,0 +1,198 @@
+"""The verifier: evidence and collateral in, one AttestationResult out. The only orchestrator of judgement; it fetches nothing.
+
+>>> verifier = Verifier(load_policy(Path("voltage-attest.toml")))                       # doctest: +SKIP
+>>> result = verifier.verify(Evidence(quote=quote), collateral, at=datetime.now(UTC))   # doctest: +SKIP
+
+A Verifier may be kept and shared between threads: it remembers parsed documents and signatures found good, by their bytes.
+Dates, revocation, TCB and policy are judged anew on every call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Final
+
+from voltage_attest._version import __version__
+from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal
+from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
+from voltage_attest.errors import InputError
+from voltage_attest.evidence.encoding import decode_quote_bytes
+from voltage_attest.evidence.quote import TdxQuote, parse_quote
+from voltage_attest.ledger import Ledger
+from voltage_attest.policy.model import Policy
+from voltage_attest.result import (
+    AttestationResult,
+    EvidenceRecord,
+    Finding,
+    Freshness,
+    PolicyRecord,
+    Subject,
+    failed,
+    passed,
+)
+from voltage_attest.trust import TrustRoots
+from voltage_attest.verify.claims import collateral_records, earliest_end, tdx_claims
+from voltage_attest.verify.case import CollateralCase, QuoteCase, Workshop
+from voltage_attest.verify.documents import Documents
+from voltage_attest.verify.tdx import QUOTE_IDS, verify_collateral, verify_quote
+from voltage_attest.verify.types import VerifiedQuote
+
+__all__ = ["Evidence", "Verifier"]
+
+_KEPT_COLLATERAL: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a pod shows of itself. ``quote`` is raw, hex or base64, as received; None where the answer held none."""
+
+    quote: bytes | None = None
+
+
+class Verifier:
+    """Judges evidence by one policy under one set of roots."""
+
+    def __init__(self, policy: Policy, *, roots: TrustRoots | None = None) -> None:
+        self.policy = policy
+        self.roots = TrustRoots.default() if roots is None else roots
+        self._workshop = Workshop()
+        self._intel_root = self._workshop.loader.load(self.roots.intel, "the Intel root")
+        self._documents: dict[IntelCollateral, Documents] = {}
+
+    @property
+    def signatures_computed(self) -> int:
+        """How many signature and chain verifications were computed, not remembered, since this Verifier was made."""
+        return self._workshop.memo.computed
+
+    def verify(
+        self, evidence: Evidence, collateral: IntelCollateral | bytes, *, at: datetime, subject: Subject | None = None
+    ) -> AttestationResult:
+        """As :meth:`examine`, but raise :class:`~voltage_attest.errors.VerificationError` unless verified."""
+        return self.examine(evidence, collateral, at=at, subject=subject).require()
+
+    def examine(
+        self, evidence: Evidence, collateral: IntelCollateral | bytes, *, at: datetime, subject: Subject | None = None
+    ) -> AttestationResult:
+        """Judge and return the result, whatever it is.
+
+        ``collateral`` may be the nine-key JSON's bytes. ``at`` is the appraisal time: aware, or ValueError. Malformed evidence and
+        collateral become failed checks; absent documents become errors (undecided).
+        """
+        if at.tzinfo is None:
+            raise ValueError("at has no time zone: pass an aware datetime, such as datetime.now(UTC)")
+        at = at.astimezone(UTC)
+        ledger = Ledger()
+        ledger.record("policy.valid_until", _judge_policy_validity(self.policy, at))
+        documents = self._read_collateral(collateral, ledger)
+        collateral_case = CollateralCase(documents, self._intel_root, at, self._workshop.memo)
+        verify_collateral(collateral_case, ledger)
+
+        quote = _read_quote(evidence, ledger)
+        verified: VerifiedQuote | None = None
+        if quote is None:
+            ledger.leave(QUOTE_IDS)
+        else:
+            verified = verify_quote(QuoteCase(quote, collateral_case, self._workshop), ledger)
+        if verified is None:
+            ledger.leave(APPRAISAL_CHECKS.ids)
+        else:
+            ledger.run(APPRAISAL_CHECKS, TdxAppraisal(verified, self.policy.tdx, at))
+
+        return AttestationResult(
+            appraised_at=at,
+            checks=ledger.rows(),
+            verifier_version=__version__,
+            valid_until=earliest_end(documents, _end_of_day(self.policy)),
+            subject=subject or Subject(),
+            policy=PolicyRecord(self.policy.name, self.policy.sha256, self.policy.path),
+            evidence=_evidence_records(quote),
+            collateral=collateral_records(documents, "file"),
+            freshness=Freshness(),
+            tdx=None if verified is None else tdx_claims(verified),
+            warnings=self._warnings(),
+        )
+
+    def _read_collateral(self, collateral: IntelCollateral | bytes, ledger: Ledger) -> Documents:
+        try:
+            raw = parse_intel_collateral(collateral) if isinstance(collateral, bytes) else collateral
+        except InputError as error:
+            ledger.record("tdx.collateral.parse", _unreadable(error))
+            return Documents(IntelCollateral(), self._workshop.loader)
+        missing = raw.missing()
+        ledger.record(
+            "tdx.collateral.parse", passed(f"{len(missing)} documents absent" if missing else "all nine documents")
+        )
+        documents = self._documents.get(raw)
+        if documents is None:
+            documents = Documents(raw, self._workshop.loader)
+            if len(self._documents) >= _KEPT_COLLATERAL:
+                self._documents.clear()
+            self._documents[raw] = documents
+        return documents
+
+    def _warnings(self) -> tuple[str, ...]:
+        warnings = [
+            f"Root of trust '{role}' was replaced: this result says nothing about real hardware."
+            for role in self.roots.replaced
+        ]
+        tdx = self.policy.tdx
+        warnings += [
+            f"The policy switches a safeguard off: {switch} = true."
+            for switch, on in (
+                ("unsafe_allow_debug", tdx.unsafe_allow_debug),
+                ("unsafe_allow_sept_ve", tdx.unsafe_allow_sept_ve),
+            )
+            if on
+        ]
+        return tuple(warnings)
+
+
+def _read_quote(evidence: Evidence, ledger: Ledger) -> TdxQuote | None:
+    if evidence.quote is None:
+        ledger.record(
+            "evidence.quote_present",
+            failed(expected="a TDX quote", actual="none", reason="an opinion without evidence proves nothing"),
+        )
+        ledger.leave(("tdx.quote.parse",))
+        return None
+    ledger.record("evidence.quote_present", passed(f"{len(evidence.quote)} bytes"))
+    try:
+        quote = parse_quote(decode_quote_bytes(evidence.quote))
+    except InputError as error:
+        ledger.record("tdx.quote.parse", _unreadable(error))
+        return None
+    padding = f", {quote.padding} bytes of zero padding ignored" if quote.padding else ""
+    ledger.record("tdx.quote.parse", passed(f"version {quote.version}, {quote.body_type.name}{padding}"))
+    return quote
+
+
+def _unreadable(error: InputError) -> Finding:
+    return failed(expected=error.expected, actual=error.found, reason=error.remedy)
+
+
+def _evidence_records(quote: TdxQuote | None) -> tuple[EvidenceRecord, ...]:
+    if quote is None:
+        return ()
+    digest = hashlib.sha256(quote.raw).hexdigest()
+    return (EvidenceRecord("tdx-quote", quote.version, digest, len(quote.raw)),)
+
+
+def _end_of_day(policy: Policy) -> datetime | None:
+    if policy.valid_until is None:
+        return None
+    return datetime.combine(policy.valid_until, time(23, 59, 59), UTC)
+
+
+def _judge_policy_validity(policy: Policy, at: datetime) -> Finding:
+    if policy.valid_until is None:
+        return passed("without end")
+    if at.date() <= policy.valid_until:
+        return passed(f"until {policy.valid_until}")
+    return failed(
+        expected=f"an appraisal on or before {policy.valid_until}",
+        actual=f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        reason="the policy has expired: nobody has reviewed it since",
+        location=policy.locations.get("valid_until"),
+    )

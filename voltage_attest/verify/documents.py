@@ -1,0 +1,166 @@
+"""Collateral, read: each document parsed once; one that is absent or malformed becomes the finding that says so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeVar
+
+from voltage_attest.collateral.intel import IntelCollateral
+from voltage_attest.collateral.qe_identity import QeIdentity, parse_qe_identity
+from voltage_attest.collateral.tcb_info import TcbInfo, parse_tcb_info
+from voltage_attest.crypto.certificates import Certificate, CertificateLoader
+from voltage_attest.crypto.crl import RevocationList, load_crl
+from voltage_attest.crypto.signatures import SIGNATURE_SIZE
+from voltage_attest.errors import CollateralFormatError, InputError
+from voltage_attest.result import Finding, failed, undecided
+
+__all__ = ["Chain", "Documents", "SignedDocument", "Unreadable", "given"]
+
+Document = TypeVar("Document")
+Chain = tuple[Certificate, ...]
+
+_HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A document that is absent (``finding`` is an error) or malformed (``finding`` is a failure)."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDocument:
+    """A JSON document signed by Intel's TCB signer: its exact bytes, the raw signature r||s (64 bytes), the signer's chain."""
+
+    message: bytes | Unreadable
+    signature: bytes | Unreadable
+    chain: Chain | Unreadable
+
+
+def given(document: Document | Unreadable) -> Document:
+    """The document, where a passed prerequisite guarantees that it could be read."""
+    if isinstance(document, Unreadable):
+        raise RuntimeError(f"a check ran before its prerequisite: {document.finding.reason}")
+    return document
+
+
+class Documents:
+    """The documents of one :class:`IntelCollateral`, each parsed on first use and kept. Nothing in it is believed yet."""
+
+    def __init__(self, raw: IntelCollateral, loader: CertificateLoader) -> None:
+        self.raw = raw
+        self._loader = loader
+
+    @cached_property
+    def root_crl(self) -> RevocationList | Unreadable:
+        """The root CA's CRL."""
+        return _read("root_ca_crl", self.raw.root_ca_crl, _crl)
+
+    @cached_property
+    def pck_crl(self) -> RevocationList | Unreadable:
+        """The PCK CA's CRL."""
+        return _read("pck_crl", self.raw.pck_crl, _crl)
+
+    @cached_property
+    def pck_crl_issuer_chain(self) -> Chain | Unreadable:
+        """PCK CA and root, in that order."""
+        return _read("pck_crl_issuer_chain", self.raw.pck_crl_issuer_chain, self._chain)
+
+    @cached_property
+    def pck_certificate_chain(self) -> Chain | Unreadable:
+        """The optional tenth key."""
+        # Collectors copy the chain out of the quote with the NUL that may end it there.
+        pem = self.raw.pck_certificate_chain
+        return _read("pck_certificate_chain", None if pem is None else pem.removesuffix("\0"), self._chain)
+
+    @cached_property
+    def signed_tcb_info(self) -> SignedDocument:
+        """TCB info's bytes, signature and signer chain."""
+        return self._signed("tcb_info", self.raw.tcb_info, self.raw.tcb_info_signature, self.raw.tcb_info_issuer_chain)
+
+    @cached_property
+    def signed_qe_identity(self) -> SignedDocument:
+        """QE identity's bytes, signature and signer chain."""
+        raw = self.raw
+        return self._signed("qe_identity", raw.qe_identity, raw.qe_identity_signature, raw.qe_identity_issuer_chain)
+
+    @cached_property
+    def tcb_info(self) -> TcbInfo | Unreadable:
+        """TCB info's content."""
+        return _read("tcb_info", self.raw.tcb_info, lambda text, _: parse_tcb_info(text))
+
+    @cached_property
+    def qe_identity(self) -> QeIdentity | Unreadable:
+        """QE identity's content."""
+        return _read("qe_identity", self.raw.qe_identity, lambda text, _: parse_qe_identity(text))
+
+    @cached_property
+    def sha256(self) -> dict[str, str]:
+        """SHA-256 (hex) of each dated document given: of a CRL's DER bytes, of the JSON text as received."""
+        texts = {
+            "root-ca-crl": (self.raw.root_ca_crl, self.root_crl),
+            "pck-crl": (self.raw.pck_crl, self.pck_crl),
+            "tdx-tcb-info": (self.raw.tcb_info, None),
+            "td-qe-identity": (self.raw.qe_identity, None),
+        }
+        return {
+            kind: hashlib.sha256(
+                crl.der if isinstance(crl, RevocationList) else text.encode("utf-8", "surrogatepass")
+            ).hexdigest()
+            for kind, (text, crl) in texts.items()
+            if text is not None
+        }
+
+    def _chain(self, pem: str, key: str) -> Chain:
+        return self._loader.chain(_ascii(pem, key), key)
+
+    def _signed(self, key: str, text: str | None, signature: str | None, chain: str | None) -> SignedDocument:
+        return SignedDocument(
+            _read(key, text, _exact_bytes),
+            _read(f"{key}_signature", signature, _raw_signature),
+            _read(f"{key}_issuer_chain", chain, self._chain),
+        )
+
+
+def _read(key: str, text: str | None, parse: Callable[[str, str], Document]) -> Document | Unreadable:
+    if text is None:
+        return Unreadable(undecided(f"{key} is not in the collateral", expected=f"the document {key}", actual="absent"))
+    try:
+        return parse(text, key)
+    except InputError as error:
+        return Unreadable(failed(expected=error.expected, actual=error.found, reason=f"{key} cannot be read"))
+
+
+def _ascii(text: str, key: str) -> bytes:
+    try:
+        return text.encode("ascii")
+    except UnicodeEncodeError:
+        raise CollateralFormatError(f"{key} holds non-ASCII text", expected="ASCII", document=key) from None
+
+
+def _exact_bytes(text: str, key: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise CollateralFormatError(f"{key} holds half a character", expected="UTF-8 text", document=key) from None
+
+
+def _from_hex(text: str, key: str) -> bytes:
+    if len(text) % 2 or not _HEX_DIGITS.issuperset(text):
+        raise CollateralFormatError(f"{key} is not hex", expected="hex digits, two a byte", document=key)
+    return bytes.fromhex(text)
+
+
+def _raw_signature(text: str, key: str) -> bytes:
+    signature = _from_hex(text, key)
+    if len(signature) != SIGNATURE_SIZE:
+        raise CollateralFormatError(f"{key} has {len(signature)} bytes", expected="64 (r||s)", document=key)
+    return signature
+
+
+def _crl(text: str, key: str) -> RevocationList:
+    return load_crl(_from_hex(text, key), key)

@@ -1,0 +1,214 @@
+"""Checks of Intel's collateral that need no quote: is each document Intel's own, and current?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from voltage_attest.crypto.certificates import Certificate, why_chain_fails
+from voltage_attest.crypto.crl import RevocationList, why_not_issued_by
+from voltage_attest.crypto.signatures import p256_verifies
+from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID
+from voltage_attest.ledger import CheckTable
+from voltage_attest.result import Finding, failed, passed
+from voltage_attest.verify.case import CollateralCase
+from voltage_attest.verify.documents import SignedDocument, Unreadable, given
+
+__all__ = ["COLLATERAL_CHECKS", "chain_holds", "crl_is_signed", "judge_certificate_dates", "judge_window"]
+
+_TCB_SIGNER: Final = "Intel SGX TCB Signing"
+_SIGNER_CHAIN_LENGTH: Final = 2
+
+_Check = Callable[[CollateralCase], Finding]
+
+
+@lru_cache(maxsize=1024)
+def stamp(moment: datetime) -> str:
+    """``moment`` (UTC) as RFC 3339."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def judge_window(start: datetime, end: datetime, at: datetime, what: str) -> Finding:
+    """Whether ``start <= at <= end``; both ends belong to the window."""
+    window = f"{stamp(start)} to {stamp(end)}"
+    if start <= at <= end:
+        return passed(window)
+    lapse = "is not yet valid" if at < start else "has expired"
+    return failed(expected=window, actual=stamp(at), reason=f"{what} {lapse} at the appraisal time")
+
+
+def judge_certificate_dates(chain: tuple[Certificate, ...], at: datetime) -> Finding:
+    """Whether ``at`` lies in the window of every certificate; the first that fails is named."""
+    for certificate in chain:
+        if not certificate.not_before <= at <= certificate.not_after:
+            return judge_window(certificate.not_before, certificate.not_after, at, certificate.common_name)
+    start = max([certificate.not_before for certificate in chain])
+    end = min([certificate.not_after for certificate in chain])
+    return judge_window(start, end, at, chain[0].common_name)
+
+
+def chain_holds(case: CollateralCase, chain: tuple[Certificate, ...]) -> str | None:
+    """:func:`why_chain_fails`, with chains found good remembered by all their bytes."""
+    why: list[str] = []
+
+    def compute() -> bool:
+        reason = why_chain_fails(chain, case.root)
+        if reason is not None:
+            why.append(reason)
+        return reason is None
+
+    key = (b"chain", case.root.der, *[certificate.der for certificate in chain])
+    return None if case.memo.holds(key, compute, len(chain) - 1) else why[0]
+
+
+def crl_is_signed(case: CollateralCase, crl: RevocationList, issuer: Certificate) -> Finding:
+    """Whether ``crl`` is ``issuer``'s own list, with lists found good remembered by all their bytes."""
+    why: list[str] = []
+
+    def compute() -> bool:
+        reason = why_not_issued_by(crl, issuer)
+        if reason is not None:
+            why.append(reason)
+        return reason is None
+
+    if case.memo.holds((b"crl", issuer.der, crl.der), compute):
+        return passed(f"{crl.revoked_count} revoked, CRL number {crl.crl_number}")
+    return failed(
+        expected=f"a CRL issued and signed by {issuer.common_name}",
+        actual=why[0],
+        reason="the revocation list is not this CA's own",
+    )
+
+
+def root_crl(case: CollateralCase) -> Finding:
+    """tdx.crl.root."""
+    crl = case.documents.root_crl
+    return crl.finding if isinstance(crl, Unreadable) else crl_is_signed(case, crl, case.root)
+
+
+def root_crl_validity(case: CollateralCase) -> Finding:
+    """tdx.crl.root_validity."""
+    crl = given(case.documents.root_crl)
+    return judge_window(crl.this_update, crl.next_update, case.at, "the root CA's CRL")
+
+
+def _signed_document_checks(
+    prefix: str, name: str, pick: Callable[[CollateralCase], SignedDocument]
+) -> dict[str, _Check]:
+    """The checks on signer and signature that TCB info and QE identity share."""
+
+    def chain(case: CollateralCase) -> Finding:
+        found = pick(case).chain
+        if isinstance(found, Unreadable):
+            return found.finding
+        reason = (
+            f"{len(found)} certificates"
+            if len(found) != _SIGNER_CHAIN_LENGTH
+            else chain_holds(case, found)
+        )
+        if reason is None:
+            return passed(found[0].common_name)
+        return failed(
+            expected="two certificates: TCB signer, pinned Intel root",
+            actual=reason,
+            reason=f"the {name}'s signer is not proven to be Intel's",
+        )
+
+    def signer(case: CollateralCase) -> Finding:
+        certificate = given(pick(case).chain)[0]
+        for wrong, actual in (
+            (certificate.common_name != _TCB_SIGNER, certificate.common_name),
+            (PCK_EXTENSION_OID in certificate.extension_oids, "a certificate with the SGX (PCK) extension"),
+            (certificate.is_ca or certificate.may_certify, "a CA certificate"),
+            (not certificate.may_sign, "a certificate that may not sign"),
+        ):
+            if wrong:
+                return failed(
+                    expected=f"an end-entity certificate named {_TCB_SIGNER!r}",
+                    actual=actual,
+                    reason=f"this certificate has no authority to sign a {name}",
+                )
+        return passed(certificate.common_name)
+
+    def signer_validity(case: CollateralCase) -> Finding:
+        return judge_certificate_dates(given(pick(case).chain), case.at)
+
+    def signer_revocation(case: CollateralCase) -> Finding:
+        certificate = given(pick(case).chain)[0]
+        if not given(case.documents.root_crl).revokes(certificate):
+            return passed(f"serial {certificate.serial_number:x}")
+        return failed(
+            expected="a serial that is not in the root CRL",
+            actual=f"serial {certificate.serial_number:x}",
+            reason=f"Intel has revoked the certificate that signed this {name}",
+        )
+
+    def signature(case: CollateralCase) -> Finding:
+        document = pick(case)
+        for part in (document.message, document.signature):
+            if isinstance(part, Unreadable):
+                return part.finding
+        message, raw = given(document.message), given(document.signature)
+        certificate = given(document.chain)[0]
+        if case.memo.holds(
+            (b"document", certificate.der, raw, message), lambda: p256_verifies(certificate.public_key, raw, message)
+        ):
+            return passed(f"{len(message)} bytes")
+        return failed(
+            expected=f"a signature by {certificate.common_name} over these {len(message)} bytes",
+            actual="a signature that does not verify",
+            reason=f"the {name} was altered, or is another's",
+        )
+
+    return {
+        f"{prefix}.chain": chain,
+        f"{prefix}.signer": signer,
+        f"{prefix}.signer_validity": signer_validity,
+        f"{prefix}.signer_revocation": signer_revocation,
+        f"{prefix}.signature": signature,
+    }
+
+
+def tcb_info_parse(case: CollateralCase) -> Finding:
+    """tdx.tcb_info.parse."""
+    info = case.documents.tcb_info
+    if isinstance(info, Unreadable):
+        return info.finding
+    return passed(f"{len(info.levels)} levels, evaluation data number {info.tcb_evaluation_data_number}")
+
+
+def tcb_info_validity(case: CollateralCase) -> Finding:
+    """tdx.tcb_info.validity."""
+    info = given(case.documents.tcb_info)
+    return judge_window(info.issue_date, info.next_update, case.at, "the TCB info")
+
+
+def qe_identity_parse(case: CollateralCase) -> Finding:
+    """tdx.qe_identity.parse."""
+    identity = case.documents.qe_identity
+    if isinstance(identity, Unreadable):
+        return identity.finding
+    return passed(f"{len(identity.levels)} levels, evaluation data number {identity.tcb_evaluation_data_number}")
+
+
+def qe_identity_validity(case: CollateralCase) -> Finding:
+    """tdx.qe_identity.validity."""
+    identity = given(case.documents.qe_identity)
+    return judge_window(identity.issue_date, identity.next_update, case.at, "the QE identity")
+
+
+COLLATERAL_CHECKS: Final = CheckTable[CollateralCase](
+    {
+        "tdx.crl.root": root_crl,
+        "tdx.crl.root_validity": root_crl_validity,
+        **_signed_document_checks("tdx.tcb_info", "TCB info", lambda case: case.documents.signed_tcb_info),
+        "tdx.tcb_info.parse": tcb_info_parse,
+        "tdx.tcb_info.validity": tcb_info_validity,
+        **_signed_document_checks("tdx.qe_identity", "QE identity", lambda case: case.documents.signed_qe_identity),
+        "tdx.qe_identity.parse": qe_identity_parse,
+        "tdx.qe_identity.validity": qe_identity_validity,
+    }
+)
+"""Check id to function, in order; each needs only what stands above it."""
