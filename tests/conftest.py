@@ -30,7 +30,7 @@ def real() -> Path:
 
 @pytest.fixture(scope="session")
 def vectors() -> Path:
-    """More real evidence, beside the repository and no part of it; tests that need it are skipped where it is absent."""
+    """More real evidence, beside the repository and no part of it; tests that need it are skipped where it is not."""
     folder = REPOSITORY.parent / "shared" / "vectors"
     if not folder.is_dir():
         pytest.skip("../shared/vectors is not beside this repository")

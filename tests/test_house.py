@@ -79,9 +79,9 @@ def test_there_is_no_room_for_leftovers() -> None:
 
 
 def error_classes() -> Iterator[type[BaseException]]:
-    """The exception classes that any module of the package defines."""
+    """The exception classes of the library: what its callers meet. The command line ends in exit codes instead."""
     for source in SOURCES:
-        if source.name == "__main__.py":
+        if source.name == "__main__.py" or source.is_relative_to(PACKAGE / "cli"):
             continue
         for _, member in inspect.getmembers(importlib.import_module(module_name(source)), inspect.isclass):
             if issubclass(member, BaseException) and member.__module__.startswith("voltage_attest"):

@@ -23,6 +23,7 @@ _POSITION: Final = {check_id: position for position, check_id in enumerate(REGIS
 @dataclass(frozen=True, slots=True)
 class _Step(Generic[Case]):
     check: Check
+    position: int
     requires: frozenset[str]
     judge: Callable[[Case], Finding]
 
@@ -35,7 +36,7 @@ class CheckTable(Generic[Case]):
     def __init__(self, functions: Mapping[str, Callable[[Case], Finding]]) -> None:
         self.steps: tuple[_Step[Case], ...] = tuple(
             [
-                _Step(REGISTRY[check_id], frozenset(REGISTRY[check_id].requires), judge)
+                _Step(REGISTRY[check_id], _POSITION[check_id], frozenset(REGISTRY[check_id].requires), judge)
                 for check_id, judge in functions.items()
             ]
         )
@@ -47,12 +48,12 @@ class CheckTable(Generic[Case]):
 
 
 class Ledger:
-    """Rows of one appraisal, by check id (one subject each; devices bring a ledger of their own)."""
+    """Rows of one appraisal, by check (one subject each; devices bring a ledger of their own)."""
 
     __slots__ = ("_holding", "_rows")
 
     def __init__(self) -> None:
-        self._rows: dict[str, CheckResult] = {}
+        self._rows: list[CheckResult | None] = [None] * len(_POSITION)
         self._holding: set[str] = set()
 
     def run(self, table: CheckTable[Case], case: Case) -> None:
@@ -60,7 +61,7 @@ class Ledger:
         holding = self._holding
         for step in table.steps:
             if step.requires <= holding:
-                self._write(step.check, step.judge(case))
+                self._write(step.check, step.position, step.judge(case))
             else:
                 self._leave(step.check)
 
@@ -71,7 +72,7 @@ class Ledger:
 
     def record(self, check_id: str, finding: Finding) -> None:
         """Write the row of a check; a second row for the same check is a bug."""
-        self._write(REGISTRY[check_id], finding)
+        self._write(REGISTRY[check_id], _POSITION[check_id], finding)
 
     def holds(self, *check_ids: str) -> bool:
         """Whether all these checks passed, or were skipped for want of a subject."""
@@ -79,18 +80,18 @@ class Ledger:
 
     def rows(self) -> tuple[CheckResult, ...]:
         """All rows in the registry's order."""
-        return tuple([self._rows[check_id] for check_id in sorted(self._rows, key=_POSITION.__getitem__)])
+        return tuple([row for row in self._rows if row is not None])
 
-    def _write(self, check: Check, finding: Finding) -> None:
-        if check.id in self._rows:
+    def _write(self, check: Check, position: int, finding: Finding) -> None:
+        if self._rows[position] is not None:
             raise RuntimeError(f"{check.id} was judged twice")
-        self._rows[check.id] = CheckResult(check, finding)
+        self._rows[position] = CheckResult(check, finding)
         if finding.status is Status.PASSED or finding.status is Status.SKIPPED:
             self._holding.add(check.id)
 
     def _leave(self, check: Check) -> None:
         for required in check.requires:
             if required not in self._holding:
-                self._write(check, Finding(Status.NOT_RUN, reason=f"needs {required}"))
+                self._write(check, _POSITION[check.id], Finding(Status.NOT_RUN, reason=f"needs {required}"))
                 return
         raise RuntimeError(f"{check.id} was left although everything it requires holds")

@@ -17,6 +17,7 @@ from typing import Final
 from voltage_attest._version import __version__
 from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
+from voltage_attest.crypto.certificates import CertificateLoader, load_root
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.encoding import decode_quote_bytes
 from voltage_attest.evidence.quote import TdxQuote, parse_quote
@@ -57,8 +58,8 @@ class Verifier:
     def __init__(self, policy: Policy, *, roots: TrustRoots | None = None) -> None:
         self.policy = policy
         self.roots = TrustRoots.default() if roots is None else roots
-        self._workshop = Workshop()
-        self._intel_root = self._workshop.loader.load(self.roots.intel, "the Intel root")
+        self._intel_root = load_root(self.roots.intel)
+        self._workshop = Workshop(CertificateLoader(self._intel_root))
         self._documents: dict[IntelCollateral, Documents] = {}
 
     @property

@@ -145,16 +145,26 @@ def _partitioned(this_update: datetime, next_update: datetime) -> RevocationFiel
     return RevocationFields(this_update=this_update, next_update=next_update, critical_extensions=(scope,))
 
 
+def _patched(ca: Signer, old: str, new: str) -> str:
+    """The CA's current list with octets replaced inside its DER."""
+    return ca.revocation_list(_CURRENT).hex().replace(old, new)
+
+
 _FORGERIES: dict[str, Callable[[Signer], str]] = {
     "signed_by_another_key": lambda ca: replace(ca, key=derive_key("attacker")).revocation_list(_CURRENT).hex(),
-    "of_another_ca": lambda ca: LOOK_ALIKE.tcb_signer.revocation_list(_CURRENT).hex(),
+    "of_another_ca": lambda _: LOOK_ALIKE.tcb_signer.revocation_list(_CURRENT).hex(),
     "without_number": lambda ca: ca.revocation_list(replace(_CURRENT, number=None)).hex(),
     "without_authority": lambda ca: ca.revocation_list(replace(_CURRENT, names_authority=False)).hex(),
     "partitioned": lambda ca: ca.revocation_list(_partitioned(ISSUED_AT, ISSUED_AT + timedelta(days=30))).hex(),
     "altered": lambda ca: flipped(ca.revocation_list(_CURRENT), -1).hex(),
+    "of_unknown_version": lambda ca: _patched(ca, "02010130", "02012130"),
+    "with_another_tag_in_its_name": lambda ca: _patched(ca, "06035504030c", "06035504030d"),
+    "with_a_bit_string_in_its_name": lambda ca: _patched(ca, "06035504030c", "060355040303"),
+    "with_another_algorithm": lambda ca: _patched(ca, "2a8648ce3d040302", "2a8648ce3d040303"),
+    "with_broken_dates": lambda ca: _patched(ca, "170d", "160d"),
     "truncated": lambda ca: ca.revocation_list(_CURRENT)[:-1].hex(),
-    "pem": lambda ca: "-----BEGIN X509 CRL-----",
-    "empty": lambda ca: "",
+    "pem": lambda _: "-----BEGIN X509 CRL-----",
+    "empty": lambda _: "",
     "half_a_byte": lambda ca: ca.revocation_list(_CURRENT).hex()[:-1],
 }
 

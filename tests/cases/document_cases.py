@@ -13,7 +13,6 @@ from tests.cases.model import INTEL, LOOK_ALIKE, PLATFORM, Case, case, case_fami
 from voltage_attest.testing import (
     APPRAISED_AT,
     PCK_LEAF,
-    PLATFORM_CA,
     TCB_SIGNING,
     Collateral,
     PckFields,
@@ -137,8 +136,15 @@ def pck_certificate_under_the_root(document: str) -> Case:
 
 @case_family(*DOCUMENTS)
 def signed_by_a_ca(document: str) -> Case:
-    """The document is signed by the PCK CA: as a leaf it is in no valid chain."""
-    return _refused(_signed_by(document, INTEL.root.issue(PLATFORM_CA)), f"tdx.{document}.chain")
+    """Role confusion: the PCK CA, issued by the root itself, signs the document."""
+    return _refused(_signed_by(document, INTEL.platform_ca), f"tdx.{document}.signer")
+
+
+@case_family(*DOCUMENTS)
+def signed_by_a_ca_named_as_signer(document: str) -> Case:
+    """The signer has the TCB signer's name and could certify further keys."""
+    signer = INTEL.root.issue(replace(TCB_SIGNING, label="ca", ca=True))
+    return _refused(_signed_by(document, signer), f"tdx.{document}.signer")
 
 
 @case_family(*DOCUMENTS)

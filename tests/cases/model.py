@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from voltage_attest.testing import APPRAISED_AT, Collateral, FakeIntel, Platform, TdReportFields
+from voltage_attest.testing import APPRAISED_AT, FakeIntel, TdReportFields
 
 __all__ = [
     "CASES",
@@ -20,6 +20,7 @@ __all__ = [
     "case",
     "case_family",
     "changed_text",
+    "describe",
     "flipped",
     "pinned",
     "policy_text",
@@ -61,8 +62,8 @@ def _assignments(keys: Mapping[str, str]) -> list[str]:
 class Case:
     """Evidence, collateral, policy and time; and what must come of them.
 
-    ``failed`` and ``errors`` are the checks that must end so, complete. ``tcb_status`` is what the claims must say, where given.
-    ``quote`` None stands for an answer without one.
+    ``failed`` and ``errors`` are the checks that must end so, complete. ``tcb_status`` is what the claims must say,
+    where given. ``quote`` None stands for an answer without one.
     """
 
     failed: frozenset[str] = frozenset()
@@ -77,6 +78,13 @@ class Case:
     def closing(self) -> frozenset[str]:
         """The checks that close the gate: failed and undecided ones."""
         return self.failed | self.errors
+
+    @property
+    def verdict(self) -> str:
+        """What the result must say: refused, undecided or verified."""
+        if self.failed:
+            return "refused"
+        return "undecided" if self.errors else "verified"
 
 
 CaseFunction = Callable[[], Case]
@@ -107,6 +115,11 @@ def case_family(*names: str) -> Callable[[Callable[[str], Case]], Callable[[str]
     return register
 
 
+def describe(name: str) -> str:
+    """Return the description of a registered case."""
+    return inspect.getdoc(CASES[name]) or ""
+
+
 def _register(name: str, function: CaseFunction) -> None:
     if name in CASES:
         raise ValueError(f"two cases are called {name}")
@@ -130,8 +143,3 @@ def changed_text(text: str, old: str, new: str) -> str:
     if text.count(old) != 1:
         raise ValueError(f"{old!r} occurs {text.count(old)} times")
     return text.replace(old, new)
-
-
-def default_collateral(platform: Platform = PLATFORM) -> Collateral:
-    """Return current, genuine collateral for that platform."""
-    return INTEL.collateral(platform)

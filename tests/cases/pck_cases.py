@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from cryptography import x509
 
-from tests.cases.model import INTEL, LOOK_ALIKE, PLATFORM, Case, case, case_family
+from tests.cases.model import INTEL, LOOK_ALIKE, PLATFORM, Case, case, case_family, spliced
 from voltage_attest.testing import (
     PCK_LEAF,
     PLATFORM_CA,
@@ -111,6 +112,40 @@ def sgx_extension(defect: str) -> Case:
     return _judged(replace(PLATFORM, leaf=leaf), "tdx.pck.parse")
 
 
+def _pem_of(der: bytes) -> str:
+    lines = base64.encodebytes(der).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
+
+
+_UNREADABLE_LEAVES: dict[str, tuple[str, str]] = {
+    "version": ("a003020102", "a003020122"),
+    "key_type": ("2a8648ce3d0201", "2a8648ce3d0202"),
+    "curve": ("2a8648ce3d030107", "2a8648ce3d030108"),
+    "key_point": ("03420004", "03420005"),
+    "signature_algorithm": ("2a8648ce3d040302", "2a8648ce3d040303"),
+    "name": ("0603550403", "0603550404"),
+    "name_encoding": ("06035504030c", "060355040303"),
+    "date": ("170d", "160d"),
+    "extension": ("0603551d13", "0603551d0f"),
+}
+
+
+@case_family(*_UNREADABLE_LEAVES)
+def unreadable_leaf(where: str) -> Case:
+    """The leaf is a certificate that no library reads: that is a refusal, never a crash."""
+    old, new = (bytes.fromhex(octets) for octets in _UNREADABLE_LEAVES[where])
+    leaf, ca, root = PLATFORM.leaf.chain
+    return _unreadable(_pem(_pem_of(leaf.der.replace(old, new)), ca.pem, root.pem))
+
+
+@case
+def negative_serial() -> Case:
+    """The leaf's serial number is negative, which RFC 5280 forbids (section 4.1.2.2)."""
+    serial = PLATFORM.leaf.serial.to_bytes(20, "big")
+    leaf = spliced(PLATFORM.leaf.der, PLATFORM.leaf.der.index(serial), b"\x80")
+    return _unreadable(_pem(_pem_of(leaf), INTEL.platform_ca.pem, INTEL.root.pem))
+
+
 @case
 def leaf_signed_by_a_look_alike_ca() -> Case:
     """The leaf is signed by a CA that only has the name of the PCK CA shown beside it."""
@@ -158,8 +193,8 @@ def ca_of_another_name() -> Case:
 
 @case
 def leaf_that_is_a_ca() -> Case:
-    """A leaf that could certify further keys: neither its role nor the chain's path length allows it."""
-    return _judged(INTEL.platform(certificate=replace(PCK_LEAF, ca=True)), "tdx.pck.roles", "tdx.pck.chain")
+    """A leaf that could certify further keys."""
+    return _judged(INTEL.platform(certificate=replace(PCK_LEAF, ca=True)), "tdx.pck.roles")
 
 
 @case

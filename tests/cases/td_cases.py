@@ -67,7 +67,7 @@ def sept_ve_allowed() -> Case:
     return Case(quote=PLATFORM.quote(TdReportFields(td_attributes=bytes(8))), policy=policy)
 
 
-@case_family("0000000000000000", "0100000000000000", "e702060100000000", "e703060000000000", "e7020600000000ff")
+@case_family("0000000000000000", "0100000000000000", "e702060100000000", "ef02060000000000", "e7020600000000ff")
 def impossible_xfam(value: str) -> Case:
     """XFAM lacks x87 or SSE, or has a feature that no TDX module grants."""
     return Case(failed=frozenset({"tdx.td.xfam"}), quote=PLATFORM.quote(TdReportFields(xfam=bytes.fromhex(value))))

@@ -227,9 +227,8 @@ def tee_tcb_svn(case: TdxAppraisal) -> Finding:
 def _pin_check(key: str, source: str) -> Callable[[TdxAppraisal], Finding]:
     def pinned(case: TdxAppraisal) -> Finding:
         verified = case.verified
-        subject: object = verified.quote.td_report if source == "td_report" else verified.pck
-        value = getattr(subject, key, None)
-        actual = value.hex() if isinstance(value, bytes) else None
+        value: bytes | None = getattr(verified.quote.td_report if source == "td_report" else verified.pck, key, None)
+        actual = None if value is None else value.hex()
         pin = case.policy.pins.get(key)
         if pin is None:
             return skipped("not pinned by the policy", actual=actual)
@@ -240,7 +239,7 @@ def _pin_check(key: str, source: str) -> Callable[[TdxAppraisal], Finding]:
         return failed(
             expected=" or ".join([accepted.hex() for accepted in pin.values]),
             actual=actual or "absent: this evidence has no such field",
-            reason=f"{key} is not one of the {len(pin.values)} pinned values" if len(pin.values) > 1 else f"{key} is not the pinned value",
+            reason=f"{key} is not {'the pinned value' if len(pin.values) == 1 else 'one of the pinned values'}",
             location=pin.location,
         )
 

@@ -16,8 +16,8 @@ _HEAD = """\
 Every judgement voltage-attest makes, in the order in which it makes them. An id is stable: it stands in results and
 logs, and `voltage-attest explain ID` prints its entry. This page is made from the registry; do not edit it.
 
-A check is `passed`, `failed`, `error` (could not be decided), `skipped` (the policy left it open, or there is nothing to
-judge) or `not_run` (something it requires did not pass). `failed` and `error` close the gate; `not_run` follows from
+A check is `passed`, `failed`, `error` (could not be decided), `skipped` (the policy left it open, or there is nothing
+to judge) or `not_run` (something it requires did not pass). `failed` and `error` close the gate; `not_run` follows from
 one of them and never counts as passed.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -25,6 +26,8 @@ _DOCUMENT: Final = "tcb_info"
 _COMPONENTS: Final = 16
 _MAX_LEVELS: Final = 256
 _MAX_MODULES: Final = 64
+_PLATFORM_STATUSES: Final = {status.value: status for status in PLATFORM_STATUSES}
+_COMPONENT_STATUSES: Final = {status.value: status for status in COMPONENT_STATUSES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ def take_component_levels(found: JsonObject, document: str) -> tuple[ComponentLe
     levels = []
     for entry in _objects(found, "tcbLevels", _MAX_LEVELS, document):
         isv_svn = take_int(take_object(entry, "tcb", document), "isvsvn", document, 0xFFFF)
-        levels.append(ComponentLevel(isv_svn, *_judgement(entry, COMPONENT_STATUSES, document)))
+        levels.append(ComponentLevel(isv_svn, *_judgement(entry, _COMPONENT_STATUSES, document)))
     levels.sort(key=lambda level: level.isv_svn, reverse=True)
     if len({level.isv_svn for level in levels}) != len(levels):
         raise CollateralFormatError(f"{document}: an ISVSVN has two levels", expected="one level each", document=document)
@@ -133,7 +136,7 @@ def _level(entry: JsonObject) -> TcbLevel:
         _components(tcb, "sgxtcbcomponents"),
         take_int(tcb, "pcesvn", _DOCUMENT, 0xFFFF),
         _components(tcb, "tdxtcbcomponents"),
-        *_judgement(entry, PLATFORM_STATUSES, _DOCUMENT),
+        *_judgement(entry, _PLATFORM_STATUSES, _DOCUMENT),
     )
 
 
@@ -150,15 +153,17 @@ def _components(tcb: JsonObject, key: str) -> bytes:
 
 
 def _judgement(
-    entry: JsonObject, allowed: frozenset[TcbStatus], document: str
+    entry: JsonObject, allowed: Mapping[str, TcbStatus], document: str
 ) -> tuple[datetime, TcbStatus, tuple[str, ...]]:
-    text = take_text(entry, "tcbStatus", document)
-    if text not in allowed:
-        raise CollateralFormatError(f"{document}: tcbStatus {text!r}", expected=", ".join(sorted(allowed)), document=document)
+    status = allowed.get(take_text(entry, "tcbStatus", document))
+    if status is None:
+        raise CollateralFormatError(
+            f"{document}: tcbStatus {entry['tcbStatus']!r}", expected=", ".join(sorted(allowed)), document=document
+        )
     advisories = entry.get("advisoryIDs", [])
-    if not isinstance(advisories, list) or not all(isinstance(advisory, str) for advisory in advisories):
+    if not isinstance(advisories, list) or not {*map(type, advisories)} <= {str}:
         raise CollateralFormatError(f"{document}: advisoryIDs is no list of strings", expected="one", document=document)
-    return take_time(entry, "tcbDate", document), TcbStatus(text), tuple(advisories)
+    return take_time(entry, "tcbDate", document), status, tuple(advisories)
 
 
 def _module(found: JsonObject) -> tuple[bytes, bytes, bytes]:

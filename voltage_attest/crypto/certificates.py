@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import verification
-from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import NameOID
 
+from voltage_attest.crypto.signatures import p256_verifies_der
+from voltage_attest.crypto.signed import SignedStructure, split_signed
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.pem import parse_pem_chain
 
-__all__ = ["Certificate", "CertificateLoader", "load_certificate", "why_chain_fails"]
+Kept = TypeVar("Kept")
 
-_CA_POLICY: Final = verification.ExtensionPolicy.permit_all().require_present(
-    x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
-)
-_END_ENTITY_POLICY: Final = verification.ExtensionPolicy.permit_all()
+__all__ = ["Certificate", "CertificateLoader", "load_certificate", "load_root", "why_chain_fails"]
+
+_ISSUER: Final = 3
+_SUBJECT: Final = 5
+"""Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Certificate:
 
     der: bytes
     x509: x509.Certificate
+    signed: SignedStructure
     common_name: str
     serial_number: int
     not_before: datetime
@@ -36,8 +41,18 @@ class Certificate:
     is_ca: bool
     may_sign: bool
     may_certify: bool
+    path_length: int | None
     subject_key_identifier: bytes | None
-    extension_oids: frozenset[str]
+
+    @property
+    def issuer(self) -> tuple[int, bytes]:
+        """The issuer's name, as encoded."""
+        return self.signed.fields[_ISSUER]
+
+    @property
+    def subject(self) -> tuple[int, bytes]:
+        """The subject's name, as encoded."""
+        return self.signed.fields[_SUBJECT]
 
     def extension(self, oid: str) -> bytes | None:
         """The value of an extension that ``cryptography`` does not decode, or None."""
@@ -57,40 +72,59 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         serial_number = certificate.serial_number
-        signature_algorithm = certificate.signature_algorithm_oid
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, TypeError) as error:
         raise EvidenceFormatError(f"{what}: not an X.509 certificate ({error})", expected="DER (RFC 5280)") from None
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
         raise EvidenceFormatError(f"{what}: its key is not P-256", expected="an ECDSA P-256 key")
-    if signature_algorithm != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
-        raise EvidenceFormatError(f"{what}: signed with {signature_algorithm.dotted_string}", expected="ECDSA-SHA256")
+    signed = split_signed(der, what)
+    if len(signed.fields) <= _SUBJECT:
+        raise EvidenceFormatError(f"{what}: {len(signed.fields)} fields", expected="an X.509 v3 certificate")
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise EvidenceFormatError(f"{what}: {len(names)} common names", expected="one")
-    is_ca = may_sign = may_certify = False
-    subject_key_identifier = None
-    for extension in extensions:
-        value = extension.value
-        if isinstance(value, x509.BasicConstraints):
-            is_ca = value.ca
-        elif isinstance(value, x509.KeyUsage):
-            may_sign, may_certify = value.digital_signature, value.key_cert_sign
-        elif isinstance(value, x509.SubjectKeyIdentifier):
-            subject_key_identifier = value.key_identifier
-    oids = frozenset([extension.oid.dotted_string for extension in extensions])
+    basic_constraints, key_usage, subject_key_identifier = _known_extensions(extensions, what)
     return Certificate(
         der,
         certificate,
+        signed,
         names[0].value,
         serial_number,
         not_before,
         not_after,
         public_key,
-        is_ca,
-        may_sign,
-        may_certify,
+        basic_constraints is not None and basic_constraints.ca,
+        key_usage is not None and key_usage.digital_signature,
+        key_usage is not None and key_usage.key_cert_sign,
+        None if basic_constraints is None else basic_constraints.path_length,
         subject_key_identifier,
-        oids,
     )
+
+
+def _known_extensions(
+    extensions: x509.Extensions, what: str
+) -> tuple[x509.BasicConstraints | None, x509.KeyUsage | None, bytes | None]:
+    """Return what the checks ask of; any other extension that is critical is refused (RFC 5280, section 4.2)."""
+    basic_constraints = key_usage = subject_key_identifier = None
+    for extension in extensions:
+        value = extension.value
+        kind = type(value)  # ABC instance checks would cost more than the signature's parsing
+        if kind is x509.BasicConstraints:
+            basic_constraints = value
+        elif kind is x509.KeyUsage:
+            key_usage = value
+        elif kind is x509.SubjectKeyIdentifier:
+            subject_key_identifier = value.digest
+        elif extension.critical:
+            raise EvidenceFormatError(
+                f"{what}: critical extension {extension.oid.dotted_string}",
+                expected="no critical extensions but basicConstraints and keyUsage",
+            )
+    return basic_constraints, key_usage, subject_key_identifier
+
+
+@lru_cache(maxsize=8)
+def load_root(der: bytes) -> Certificate:
+    """As :func:`load_certificate` for a root of trust. Roots are constants, so what was read of them is kept by the process."""
+    return load_certificate(der, "the root of trust")
 
 
 class CertificateLoader:
@@ -99,52 +133,54 @@ class CertificateLoader:
     Bounded; safe to share between threads (a lost race reads one certificate twice).
     """
 
-    __slots__ = ("_capacity", "_known")
+    __slots__ = ("_capacity", "_chains", "_known")
 
-    def __init__(self, capacity: int = 256) -> None:
+    def __init__(self, root: Certificate, capacity: int = 256) -> None:
         self._capacity = capacity
-        self._known: dict[bytes, Certificate] = {}
+        self._known: dict[bytes, Certificate] = {root.der: root}
+        self._chains: dict[bytes, tuple[Certificate, ...]] = {}
 
     def load(self, der: bytes, what: str) -> Certificate:
         """As :func:`load_certificate`."""
         known = self._known.get(der)
         if known is None:
             known = load_certificate(der, what)
-            if len(self._known) >= self._capacity:
-                self._known.clear()
-            self._known[der] = known
+            _keep(self._known, der, known, self._capacity)
         return known
 
     def chain(self, pem: bytes, what: str) -> tuple[Certificate, ...]:
         """Read a PEM chain in the order given; :class:`EvidenceFormatError` otherwise."""
-        ders = parse_pem_chain(pem, what)
-        return tuple([self.load(der, f"{what}, certificate {number}") for number, der in enumerate(ders, 1)])
+        known = self._chains.get(pem)
+        if known is None:
+            ders = parse_pem_chain(pem, what)
+            known = tuple([self.load(der, f"{what}, certificate {number}") for number, der in enumerate(ders, 1)])
+            _keep(self._chains, pem, known, self._capacity)
+        return known
+
+
+def _keep(kept: dict[bytes, Kept], key: bytes, value: Kept, capacity: int) -> None:
+    if len(kept) >= capacity:
+        kept.clear()
+    kept[key] = value
 
 
 def why_chain_fails(chain: tuple[Certificate, ...], root: Certificate) -> str | None:
     """Return why ``chain`` (leaf first, root last) does not lead to ``root``, or None if it does.
 
-    The last certificate must be ``root`` byte for byte; a look-alike with the same subject is not. Links, signatures and CA
-    constraints are then verified by ``cryptography``'s path builder at an instant when all were valid: whether the appraisal
-    time is such an instant is a check of its own.
+    The last certificate must be ``root`` byte for byte; a look-alike with the same subject is not. No path is searched: the
+    order given is the order required. Each link holds if the issuer is a CA that may certify at that depth, the names are equal
+    as encoded, and the signature verifies. Dates and revocation are checks of their own.
     """
     if chain[-1].der != root.der:
         return f"the last certificate ({chain[-1].common_name!r}) is not the pinned root"
-    leaf, *intermediates = chain[:-1]
-    latest_start = max(certificate.not_before for certificate in chain)
-    if latest_start > min(certificate.not_after for certificate in chain):
-        return "at no time were all of its certificates valid"
-    builder = (
-        verification.PolicyBuilder()
-        .store(verification.Store([root.x509]))
-        .time(latest_start)
-        .max_chain_depth(len(intermediates))
-        .extension_policies(ca_policy=_CA_POLICY, ee_policy=_END_ENTITY_POLICY)
-    )
-    try:
-        verified = builder.build_client_verifier().verify(leaf.x509, [link.x509 for link in intermediates])
-    except verification.VerificationError as error:
-        return f"a link of the chain does not hold ({str(error).splitlines()[0][:200]})"
-    if verified.chain != [certificate.x509 for certificate in chain]:
-        return "the path found is not the chain given"
+    for depth, (certificate, issuer) in enumerate(pairwise(chain)):
+        if not (issuer.is_ca and issuer.may_certify):
+            return f"{issuer.common_name!r} is no CA"
+        if issuer.path_length is not None and issuer.path_length < depth:
+            return f"{issuer.common_name!r} may not stand {depth} CAs above the leaf"
+        signed = certificate.signed
+        if certificate.issuer != issuer.subject:
+            return f"{certificate.common_name!r} names another issuer than {issuer.common_name!r}"
+        if not p256_verifies_der(issuer.public_key, signed.signature, signed.signed_bytes):
+            return f"{certificate.common_name!r} is not signed by this {issuer.common_name!r}"
     return None

@@ -10,29 +10,24 @@ from cryptography import x509
 
 from voltage_attest.crypto.certificates import Certificate
 from voltage_attest.crypto.signatures import p256_verifies_der
+from voltage_attest.crypto.signed import SignedStructure, split_signed
 from voltage_attest.errors import EvidenceFormatError
-from voltage_attest.evidence.der import SEQUENCE, first_member, read_members, read_single
 
 __all__ = ["RevocationList", "load_crl", "why_not_issued_by"]
 
-_ECDSA_WITH_SHA256: Final = bytes.fromhex("06082a8648ce3d040302")
-"""The content of AlgorithmIdentifier {1.2.840.10045.4.3.2}."""
+_ISSUER: Final = 2
+"""Position in tbsCertList, after version and algorithm (a CRL with extensions is version 2 and says so)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """One CRL: DER bytes, window (UTC), CRL number, the issuer's key identifier, and how many serials it revokes.
-
-    ``signed_bytes`` is the tbsCertList as received, not re-encoded; ``signature`` is DER.
-    """
+    """One CRL: DER bytes, window (UTC), CRL number, the issuer's key identifier, and how many serials it revokes."""
 
     der: bytes
     x509: x509.CertificateRevocationList
-    issuer: x509.Name
+    signed: SignedStructure
     this_update: datetime
     next_update: datetime
-    signed_bytes: bytes
-    signature: bytes
     crl_number: int | None
     authority_key_identifier: bytes | None
     revoked_count: int
@@ -48,7 +43,7 @@ def load_crl(der: bytes, what: str) -> RevocationList:
         crl = x509.load_der_x509_crl(der)
         this_update, next_update = crl.last_update_utc, crl.next_update_utc
         extensions = list(crl.extensions)
-        issuer, count, signature = crl.issuer, len(crl), crl.signature
+        revoked_count = len(crl)
     except (ValueError, TypeError, x509.DuplicateExtension) as error:
         raise EvidenceFormatError(f"{what}: not a CRL ({error})", expected="a CRL in DER (RFC 5280)") from None
     if next_update is None:
@@ -63,29 +58,20 @@ def load_crl(der: bytes, what: str) -> RevocationList:
             raise EvidenceFormatError(
                 f"{what}: critical extension {extension.oid.dotted_string}", expected="a full CRL (no delta, no partition)"
             )
-    signed_bytes = _signed_bytes(der, what)
+    signed = split_signed(der, what)
     return RevocationList(
-        der, crl, issuer, this_update, next_update, signed_bytes, signature, crl_number, authority_key_identifier, count
+        der, crl, signed, this_update, next_update, crl_number, authority_key_identifier, revoked_count
     )
-
-
-def _signed_bytes(der: bytes, what: str) -> bytes:
-    """The tbsCertList exactly as received, once both algorithm fields say ecdsa-with-SHA256 (RFC 5280, section 5.1.1.2)."""
-    crl = read_single(der, SEQUENCE, what)
-    tbs_cert_list, *algorithm_and_signature = read_members(crl, what)
-    fields = read_members(tbs_cert_list[1], what)
-    algorithms = [*algorithm_and_signature[:1], *fields[1:2]]
-    if algorithms != [(SEQUENCE, _ECDSA_WITH_SHA256)] * 2:
-        raise EvidenceFormatError(f"{what}: signed with another algorithm", expected="ECDSA-SHA256, named twice alike")
-    return first_member(crl, what)
 
 
 def why_not_issued_by(crl: RevocationList, issuer: Certificate) -> str | None:
     """Return why ``crl`` is not ``issuer``'s own, or None if it is: name, extensions, then signature."""
-    if crl.issuer != issuer.x509.subject:
-        return f"issued by {crl.issuer.rfc4514_string()!r}"
+    if crl.signed.fields[_ISSUER] != issuer.subject:
+        return f"issued by {crl.x509.issuer.rfc4514_string()!r}"
     if crl.crl_number is None or crl.authority_key_identifier is None:
         return "without CRL number or authority key identifier"
     if crl.authority_key_identifier != issuer.subject_key_identifier:
         return f"authority key identifier {crl.authority_key_identifier.hex()}"
-    return None if p256_verifies_der(issuer.public_key, crl.signature, crl.signed_bytes) else "its signature does not verify"
+    signed = crl.signed
+    verifies = p256_verifies_der(issuer.public_key, signed.signature, signed.signed_bytes)
+    return None if verifies else "its signature does not verify"

@@ -30,7 +30,7 @@ def load_p256_point(point: bytes) -> ec.EllipticCurvePublicKey | None:
 
 
 def p256_verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
-    """Whether ``signature`` (r||s, 64 bytes) over SHA-256 of ``message`` was made with ``key``. Never raises."""
+    """Whether ``signature`` (r||s, 64 bytes) over SHA-256 of ``message`` was made with ``key``, a P-256 key. Never raises."""
     if len(signature) != SIGNATURE_SIZE:
         return False
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
@@ -39,8 +39,6 @@ def p256_verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: byt
 
 def p256_verifies_der(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
     """The same for a signature in DER, as X.509 carries it."""
-    if not isinstance(key.curve, ec.SECP256R1):
-        return False
     try:
         key.verify(signature, message, _SHA256)
     except InvalidSignature:

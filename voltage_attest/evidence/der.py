@@ -10,10 +10,11 @@ from typing import Final
 
 from voltage_attest.errors import EvidenceFormatError
 
-__all__ = ["BOOLEAN", "ENUMERATED", "INTEGER", "OBJECT_IDENTIFIER", "OCTET_STRING", "SEQUENCE", "first_member", "read_members", "read_single"]
+__all__ = ["BIT_STRING", "BOOLEAN", "ENUMERATED", "INTEGER", "OBJECT_IDENTIFIER", "OCTET_STRING", "SEQUENCE", "first_member", "read_members", "read_single"]
 
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 OBJECT_IDENTIFIER: Final = 0x06
 ENUMERATED: Final = 0x0A
@@ -26,9 +27,9 @@ _MAX_LENGTH_OCTETS: Final = 3
 def read_members(octets: bytes, what: str) -> list[tuple[int, bytes]]:
     """Read consecutive tag-length-values up to the last byte and return (tag, value) of each."""
     members: list[tuple[int, bytes]] = []
-    position = 0
-    while position < len(octets):
-        start, end = _value_span(octets, position, what)
+    position, size = 0, len(octets)
+    while position < size:
+        start, end = _value_span(octets, position, size, what)
         members.append((octets[position], octets[start:end]))
         position = end
     return members
@@ -36,7 +37,7 @@ def read_members(octets: bytes, what: str) -> list[tuple[int, bytes]]:
 
 def first_member(octets: bytes, what: str) -> bytes:
     """Return the first tag-length-value whole, header included: the bytes a signature covers."""
-    _, end = _value_span(octets, 0, what)
+    _, end = _value_span(octets, 0, len(octets), what)
     return octets[:end]
 
 
@@ -49,17 +50,18 @@ def read_single(octets: bytes, tag: int, what: str) -> bytes:
     return members[0][1]
 
 
-def _value_span(octets: bytes, position: int, what: str) -> tuple[int, int]:
-    """Return (start, end) of the value whose tag stands at ``position``, both inside ``octets``."""
+def _value_span(octets: bytes, position: int, size: int, what: str) -> tuple[int, int]:
+    """Return (start, end) of the value whose tag stands at ``position``, both inside the ``size`` octets."""
     start = position + 2
-    if start > len(octets):
+    if start > size:
         raise _malformed(what, "a cut-off DER header", position)
-    size = octets[position + 1]
-    if size & 0x80:
-        start, size = _read_long_length(octets, position + 1, what)
-    if start + size > len(octets):
-        raise _malformed(what, f"a DER value of {size} bytes where {len(octets) - start} are left", position)
-    return start, start + size
+    length = octets[position + 1]
+    if length & 0x80:
+        start, length = _read_long_length(octets, position + 1, what)
+    end = start + length
+    if end > size:
+        raise _malformed(what, f"a DER value of {length} bytes where {size - start} are left", position)
+    return start, end
 
 
 def _read_long_length(octets: bytes, position: int, what: str) -> tuple[int, int]:

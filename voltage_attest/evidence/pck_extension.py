@@ -106,7 +106,7 @@ def _read_entries(octets: bytes, arc: bytes, allowed: range, what: str) -> _Entr
         if tag != SEQUENCE or len(members) != 2 or members[0][0] != OBJECT_IDENTIFIER:
             raise EvidenceFormatError(f"{what}: an entry {entry.hex()}", expected="a SEQUENCE of OID and value")
         oid = members[0][1]
-        number = oid[-1] if len(oid) == len(prefix) + 1 and oid.startswith(prefix) else 0
+        number = oid[-1] if oid[:-1] == prefix else 0
         if number not in allowed:
             raise EvidenceFormatError(f"{what}: unknown entry {oid.hex()}", expected="only the specified entries")
         if number in entries:

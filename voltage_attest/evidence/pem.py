@@ -6,7 +6,6 @@ skip (text between blocks, other labels, stray bits of base64) is therefore refu
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from voltage_attest.errors import EvidenceFormatError
@@ -15,33 +14,31 @@ from voltage_attest.evidence.encoding import strict_base64
 __all__ = ["parse_pem_chain"]
 
 _MAX_CERTIFICATES: Final = 8
-_BLOCK: Final = re.compile(
-    rb"-----BEGIN CERTIFICATE-----\r?\n((?:[A-Za-z0-9+/]{1,76}={0,2}\r?\n)+)-----END CERTIFICATE-----(?:\r?\n|\Z)"
-)
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_END: Final = b"-----END CERTIFICATE-----"
+_LINE_BREAKS: Final = b"\r\n"
 
 
 def parse_pem_chain(pem: bytes, what: str) -> tuple[bytes, ...]:
     """Return the DER bytes of each certificate, in the order given (1 to 8 of them).
 
-    Between and after blocks only empty lines are accepted; :class:`EvidenceFormatError` otherwise.
+    Between, inside and after blocks line breaks alone are ignored; :class:`EvidenceFormatError` on anything else.
     """
     chain: list[bytes] = []
-    position = 0
-    while position < len(pem):
-        if pem[position] in b"\r\n":
-            position += 1
-            continue
-        block = _BLOCK.match(pem, position)
-        if block is None or len(chain) == _MAX_CERTIFICATES:
+    rest = pem.strip(_LINE_BREAKS)
+    while rest:
+        name = f"{what}, certificate {len(chain) + 1}"
+        body, marker, after = rest.partition(_END)
+        if not rest.startswith(_BEGIN) or not marker:
             raise EvidenceFormatError(
-                f"{what}: no certificate begins at byte {position}"
-                if block is None
-                else f"{what}: more than {_MAX_CERTIFICATES} certificates",
+                f"{name} does not begin and end as one",
                 expected="PEM blocks labelled CERTIFICATE and nothing else",
-                offset=position,
+                offset=len(pem) - len(rest),
             )
-        chain.append(strict_base64(block[1].translate(None, b"\r\n"), f"{what}, certificate {len(chain) + 1}"))
-        position = block.end()
+        chain.append(strict_base64(body[len(_BEGIN) :].translate(None, _LINE_BREAKS), name))
+        if len(chain) > _MAX_CERTIFICATES:
+            raise EvidenceFormatError(f"{what}: too many certificates", expected=f"at most {_MAX_CERTIFICATES}")
+        rest = after.lstrip(_LINE_BREAKS)
     if not chain:
         raise EvidenceFormatError(f"{what} is empty", expected="PEM certificates", offset=0)
     return tuple(chain)

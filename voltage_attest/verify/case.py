@@ -34,15 +34,6 @@ class PckChain:
         return self.leaf, self.ca, self.root
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What outlives one verification because it depends on bytes alone: parsed certificates, good signatures, PCK chains."""
-
-    loader: CertificateLoader = field(default_factory=CertificateLoader)
-    memo: SignatureMemo = field(default_factory=SignatureMemo)
-    pck_chains: PckReader = field(default_factory=lambda: PckReader())
-
-
 class PckReader:
     """Reads the PCK chain of quotes and keeps the readable ones by their bytes. Bounded; safe to share between threads."""
 
@@ -100,6 +91,15 @@ def _read_pck_chain(quote: TdxQuote, loader: CertificateLoader) -> PckChain | Un
         return PckChain(*certificates, parse_pck_extension(value))
     except InputError as error:
         return Unreadable(failed(expected=error.expected, actual=error.found, reason="the PCK chain cannot be read"))
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What outlives one verification because it depends on bytes alone: parsed certificates, good signatures, PCK chains."""
+
+    loader: CertificateLoader
+    memo: SignatureMemo = field(default_factory=SignatureMemo)
+    pck_chains: PckReader = field(default_factory=PckReader)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What tests of evidence, collateral, verification and policy share: real files, layouts, mutations, outcomes."""

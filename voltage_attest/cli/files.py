@@ -1,0 +1,74 @@
+"""Files in and out: bounded reading, atomic writing, and messages instead of tracebacks."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+
+from voltage_attest.cli.exits import CannotUse
+
+__all__ = ["MAX_INPUT_SIZE", "STDIN", "read_input", "require_one_stdin", "write_output"]
+
+STDIN: Final = "-"
+
+MAX_INPUT_SIZE: Final = 16 * 1024 * 1024
+"""Bytes read of any file: more than every parser accepts, so that each can name its own limit."""
+
+
+def read_input(name: str, option: str) -> bytes:
+    """Read a file, or standard input for ``-``: at most one byte more than :data:`MAX_INPUT_SIZE`; :class:`CannotUse` if it cannot be."""
+    try:
+        if name == STDIN:
+            return sys.stdin.buffer.read(MAX_INPUT_SIZE + 1)
+        with Path(name).open("rb") as file:
+            return file.read(MAX_INPUT_SIZE + 1)
+    except IsADirectoryError:
+        raise CannotUse(f"{option}: {name} is a directory; expected a file. Name the file inside it.") from None
+    except OSError as error:
+        raise CannotUse(f"{option}: {name} cannot be read ({error.strerror}). Check name and permissions.") from None
+    except ValueError as error:
+        raise CannotUse(f"{option}: {name} is no file name ({error}).") from None
+
+
+def require_one_stdin(**names: str | None) -> None:
+    """Refuse ``-`` for more than one option: standard input can be read once."""
+    options = [f"--{option.replace('_', '-')}" for option, name in names.items() if name == STDIN]
+    if len(options) > 1:
+        raise CannotUse(f"{' and '.join(options)} both name standard input (-). Give a file for all but one.")
+
+
+def write_output(name: str, text: str) -> None:
+    """Write the whole file or leave what was there: a new file beside it takes its name once it is on the disk."""
+    target = Path(os.path.realpath(name))
+    data = text.encode("utf-8")
+    try:
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            _write_in_place(target, data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        raise CannotUse(f"--output: {name} cannot be written ({error.strerror}). The result is lost; run again.") from None
+
+
+def _write_in_place(target: Path, data: bytes) -> None:
+    """A pipe or device has no neighbour that could take its place."""
+    with target.open("wb") as file:
+        file.write(data)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    neighbour = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        neighbour.replace(target)
+    except BaseException:
+        neighbour.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,47 @@
+"""One check in words, from the registry: what it proves, what it does not, and what to do when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from voltage_attest.checks import Check
+from voltage_attest.report.plain import Paint, clipped, hanging
+from voltage_attest.report.rows import grouped
+
+__all__ = ["render_check_list", "render_explanation"]
+
+_COLUMN: Final = 16
+
+
+def render_explanation(check: Check, *, width: int = 100, color: bool = False) -> str:
+    """Render all that the registry knows of one check."""
+    paint = Paint(color)
+    entries = (
+        ("proves", check.proves),
+        ("does not prove", check.does_not_prove),
+        ("when it fails", check.remedy),
+        ("who can mend it", check.actor.value),
+        ("requires", ", ".join(check.requires) or "nothing: it always runs"),
+        ("source", check.spec),
+    )
+    lines = [paint.strong(check.id), *hanging("", check.title, 0, width), ""]
+    for label, text in entries:
+        lines += hanging(label, text, _COLUMN, width)
+    return "\n".join(lines) + "\n"
+
+
+def render_check_list(checks: Iterable[Check], *, width: int = 100, color: bool = False) -> str:
+    """Render id and title of each check, in groups."""
+    paint = Paint(color)
+    checks = tuple(checks)
+    column = max(len(check.id) for check in checks) + 4
+    blocks = [
+        "\n".join([paint.strong(title), *[_line(check, column, width) for check in members]])
+        for title, members in grouped(checks)
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _line(check: Check, column: int, width: int) -> str:
+    return f"{'  ' + check.id:<{column}}{clipped(check.title, width - column)}"
