@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -51,7 +52,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
     """The page's fenced blocks, in order."""
     text = page.read_text("utf-8")
     fences = list(FENCE.finditer(text))
-    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+    for fence, after in itertools.zip_longest(fences, fences[1:]):
         follows = after is not None and after[1] == "text" and not text[fence.end() : after.start()].strip()
         yield Block(
             page, text.count("\n", 0, fence.start()) + 1, fence[1], fence[2], after[2] if follows and after else ""

@@ -10,9 +10,13 @@
     TrustError                       the answer is no: never retried, never downgraded
     └── VerificationError            an attestation was refused or undecided; carries the result
 
-The two trees share no parent on purpose: ``except InputError`` around a call must not swallow a refusal,
-and code that retries what could not be read must not, by catching a common base, retry a "no".
-``InputError`` and ``TrustError`` head their trees and are never raised themselves.
+    TransportError                   it could not be had: the network, a service, or being offline; may be tried again
+    ├── FetchError                   a request failed; carries what was asked, the status, and when to try again
+    └── OfflineError                 a document is needed that is not at hand, and the network was ruled out
+
+The three trees share no parent on purpose: ``except TransportError`` around a call must not swallow a refusal, and code that
+retries what could not be had must not, by catching a common base, retry a "no". ``InputError``, ``TrustError`` and
+``TransportError`` head their trees and are never raised themselves.
 """
 
 from __future__ import annotations
@@ -26,8 +30,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CollateralFormatError",
     "EvidenceFormatError",
+    "FetchError",
     "InputError",
+    "OfflineError",
     "PolicyError",
+    "TransportError",
     "TrustError",
     "TrustRootError",
     "VerificationError",
@@ -131,3 +138,44 @@ class VerificationError(TrustError):
         named = "; ".join(f"{row.id}: {row.reason}" for row in rows[:3])
         more = f" (and {len(rows) - 3} more)" if len(rows) > 3 else ""
         return f"attestation {self.result.verdict.value}: {named}{more}"
+
+
+class TransportError(Exception):
+    """It could not be had. Head of its tree, never raised itself. The text says what was wanted, what happened, what to do."""
+
+    def __init__(self, wanted: str, *, happened: str, remedy: str) -> None:
+        self.wanted = wanted
+        self.happened = happened
+        self.remedy = remedy
+        super().__init__(wanted, happened, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.wanted}: {self.happened}. {self.remedy}"
+
+
+class FetchError(TransportError):
+    """A request did not bring what it should. Never holds a header, key or body.
+
+    ``status`` is the HTTP status or None where no answer came; ``retry_after`` is in seconds where the server named a time.
+    ``refused`` is True where the answer itself is unacceptable (a redirect, the wrong content): trying again cannot help, and the
+    verdict is refused rather than undecided.
+    """
+
+    def __init__(
+        self,
+        wanted: str,
+        *,
+        happened: str,
+        remedy: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        refused: bool = False,
+    ) -> None:
+        self.status = status
+        self.retry_after = retry_after
+        self.refused = refused
+        super().__init__(wanted, happened=happened, remedy=remedy)
+
+
+class OfflineError(TransportError):
+    """A document is needed that is neither in the cache nor given, and the network was ruled out."""

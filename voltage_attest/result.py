@@ -99,9 +99,7 @@ def failed(*, expected: str, actual: str, reason: str, location: Location | None
     return Finding(Status.FAILED, actual, expected, reason, location=location)
 
 
-def skipped(
-    reason: str, *, actual: str | None = None, unsafe: bool = False, location: Location | None = None
-) -> Finding:
+def skipped(reason: str, *, actual: str | None = None, unsafe: bool = False, location: Location | None = None) -> Finding:
     """The policy left it open, or there is no subject for it. ``unsafe`` marks a safeguard the policy switched off."""
     return Finding(Status.SKIPPED, actual, None, reason, unsafe, location)
 

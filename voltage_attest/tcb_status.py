@@ -1,7 +1,7 @@
 """TCB statuses and the one order in which they are joined.
 
 Intel gives a status to each of three things: the platform (microcode, BIOS, TDX module together), the TDX module by
-itself, and the quoting enclave. They are *joined*, never overwritten: an up-to-date module does not mend an out-of-date platform.
+itself, and the quoting enclave. They are *joined*, never overwritten: an up-to-date module mends no out-of-date platform.
 """
 
 from __future__ import annotations

@@ -10,16 +10,16 @@ Dates, revocation, TCB and policy are judged anew on every call.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from voltage_attest._version import __version__
-from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal
+from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal, exception_in_use
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
 from voltage_attest.crypto.certificates import CertificateLoader, load_root
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.encoding import decode_quote_bytes
+from voltage_attest.evidence.model import Evidence
 from voltage_attest.evidence.quote import TdxQuote, parse_quote
 from voltage_attest.ledger import Ledger
 from voltage_attest.policy.model import Policy
@@ -34,8 +34,8 @@ from voltage_attest.result import (
     passed,
 )
 from voltage_attest.trust import TrustRoots
-from voltage_attest.verify.claims import collateral_records, earliest_end, tdx_claims
 from voltage_attest.verify.case import CollateralCase, QuoteCase, Workshop
+from voltage_attest.verify.claims import collateral_records, earliest_end, tdx_claims
 from voltage_attest.verify.documents import Documents
 from voltage_attest.verify.tdx import QUOTE_IDS, verify_collateral, verify_quote
 from voltage_attest.verify.types import VerifiedQuote
@@ -43,13 +43,6 @@ from voltage_attest.verify.types import VerifiedQuote
 __all__ = ["Evidence", "Verifier"]
 
 _KEPT_COLLATERAL: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a pod shows of itself. ``quote`` is raw, hex or base64, as received; None where the answer held none."""
-
-    quote: bytes | None = None
 
 
 class Verifier:
@@ -78,8 +71,8 @@ class Verifier:
     ) -> AttestationResult:
         """Judge and return the result, whatever it is.
 
-        ``collateral`` may be the nine-key JSON's bytes. ``at`` is the appraisal time: aware, or ValueError. Malformed evidence and
-        collateral become failed checks; absent documents become errors (undecided).
+        ``collateral`` may be the nine-key JSON's bytes. ``at`` is the appraisal time: aware, or ValueError. Malformed evidence
+        and collateral become failed checks; absent documents become errors (undecided).
         """
         if at.tzinfo is None:
             raise ValueError("at has no time zone: pass an aware datetime, such as datetime.now(UTC)")
@@ -96,16 +89,20 @@ class Verifier:
             ledger.leave(QUOTE_IDS)
         else:
             verified = verify_quote(QuoteCase(quote, collateral_case, self._workshop), ledger)
+        ends = [_end_of_day(self.policy.valid_until)]
         if verified is None:
             ledger.leave(APPRAISAL_CHECKS.ids)
         else:
-            ledger.run(APPRAISAL_CHECKS, TdxAppraisal(verified, self.policy.tdx, at))
+            appraisal = TdxAppraisal(verified, self.policy.tdx, at)
+            ledger.run(APPRAISAL_CHECKS, appraisal)
+            exception = exception_in_use(appraisal)
+            ends += [verified.pck_not_after, None if exception is None else _end_of_day(exception.until)]
 
         return AttestationResult(
             appraised_at=at,
             checks=ledger.rows(),
             verifier_version=__version__,
-            valid_until=earliest_end(documents, _end_of_day(self.policy)),
+            valid_until=earliest_end(documents, *ends),
             subject=subject or Subject(),
             policy=PolicyRecord(self.policy.name, self.policy.sha256, self.policy.path),
             evidence=_evidence_records(quote),
@@ -122,9 +119,7 @@ class Verifier:
             ledger.record("tdx.collateral.parse", _unreadable(error))
             return Documents(IntelCollateral(), self._workshop.loader)
         missing = raw.missing()
-        ledger.record(
-            "tdx.collateral.parse", passed(f"{len(missing)} documents absent" if missing else "all nine documents")
-        )
+        ledger.record("tdx.collateral.parse", passed(f"{len(missing)} documents absent" if missing else "all nine documents"))
         documents = self._documents.get(raw)
         if documents is None:
             documents = Documents(raw, self._workshop.loader)
@@ -180,10 +175,8 @@ def _evidence_records(quote: TdxQuote | None) -> tuple[EvidenceRecord, ...]:
     return (EvidenceRecord("tdx-quote", quote.version, digest, len(quote.raw)),)
 
 
-def _end_of_day(policy: Policy) -> datetime | None:
-    if policy.valid_until is None:
-        return None
-    return datetime.combine(policy.valid_until, time(23, 59, 59), UTC)
+def _end_of_day(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time(23, 59, 59), UTC)
 
 
 def _judge_policy_validity(policy: Policy, at: datetime) -> Finding:

@@ -96,9 +96,7 @@ def test_an_empty_input_is_refused() -> None:
         decode_quote_bytes(b"")
 
 
-@pytest.mark.parametrize(
-    "encode", [bytes, lambda raw: raw.hex().encode(), base64.b64encode], ids=["raw", "hex", "base64"]
-)
+@pytest.mark.parametrize("encode", [bytes, lambda raw: raw.hex().encode(), base64.b64encode], ids=["raw", "hex", "base64"])
 def test_the_size_is_bounded_in_every_encoding(encode: object) -> None:
     """64 KiB of raw bytes are the limit, whatever the text around them."""
     assert callable(encode)

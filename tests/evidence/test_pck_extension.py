@@ -107,7 +107,7 @@ def test_a_real_certificate_reads_as_its_platform() -> None:
     assert value is not None
     pck = parse_pck_extension(value)
     assert (pck.fmspc.hex(), pck.pce_id.hex(), pck.sgx_type) == ("b0c06f000000", "0000", "Scalable")
-    assert (pck.components[:8], pck.pce_svn) == ((2, 2, 2, 2, 3, 1, 0, 3), 11)
+    assert (pck.components[:8], pck.pce_svn) == ((3, 3, 2, 2, 4, 1, 0, 5), 11)
     assert pck.platform_instance_id is not None
     assert (pck.dynamic_platform, pck.cached_keys, pck.smt_enabled) == (True, True, True)
 
@@ -185,9 +185,7 @@ def test_component_svns_are_read_in_their_one_encoding(octets: str, svn: int) ->
     assert parse_pck_extension(with_svn(3, tlv(0x02, bytes.fromhex(octets)))).components[2] == svn
 
 
-@pytest.mark.parametrize(
-    ("octets", "svn"), [("0b", 11), ("0080", 128), ("0100", 256), ("7fff", 32767), ("00ffff", 65535)]
-)
+@pytest.mark.parametrize(("octets", "svn"), [("0b", 11), ("0080", 128), ("0100", 256), ("7fff", 32767), ("00ffff", 65535)])
 def test_pce_svn_takes_sixteen_bits(octets: str, svn: int) -> None:
     """PCESVN goes up to 65535, minimally encoded."""
     assert parse_pck_extension(with_svn(17, tlv(0x02, bytes.fromhex(octets)))).pce_svn == svn
@@ -195,8 +193,10 @@ def test_pce_svn_takes_sixteen_bits(octets: str, svn: int) -> None:
 
 @pytest.mark.parametrize(
     ("number", "octets"),
-    [(3, ""), (3, "0001"), (3, "000080"), (3, "80"), (3, "ff"), (3, "ff80"), (3, "0100")]
-    + [(17, ""), (17, "000b"), (17, "0000ff"), (17, "ffff"), (17, "010000"), (17, "8000")],
+    [
+        *[(3, octets) for octets in ("", "0001", "000080", "80", "ff", "ff80", "0100")],
+        *[(17, octets) for octets in ("", "000b", "0000ff", "ffff", "010000", "8000")],
+    ],
 )
 def test_an_integer_that_is_not_minimal_negative_or_too_large_is_refused(number: int, octets: str) -> None:
     """An SVN read wrongly high would lift the platform to a better TCB level."""

@@ -121,6 +121,5 @@ def each_vector(holding: str) -> pytest.MarkDecorator:
     absent = pytest.mark.skip(reason="../shared/vectors is not beside this repository")
     return pytest.mark.parametrize(
         "folder",
-        [pytest.param(folder, id=folder.name) for folder in folders]
-        or [pytest.param(VECTORS, id="absent", marks=absent)],
+        [pytest.param(folder, id=folder.name) for folder in folders] or [pytest.param(VECTORS, id="absent", marks=absent)],
     )

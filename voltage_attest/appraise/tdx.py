@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 from voltage_attest.checks.policy import PINNED_FIELDS
 from voltage_attest.evidence.td_report import TdReport15, TdReport15Ex
-from voltage_attest.policy.model import Pin, TcbException, TdxPolicy, Unpinned
 from voltage_attest.ledger import CheckTable
+from voltage_attest.policy.model import Pin, TcbException, TdxPolicy, Unpinned
 from voltage_attest.result import Finding, Status, failed, passed, skipped
 from voltage_attest.tcb_status import TcbStatus
 from voltage_attest.verify.types import PlatformTcb, VerifiedQuote
 
-__all__ = ["APPRAISAL_CHECKS", "TdxAppraisal"]
+__all__ = ["APPRAISAL_CHECKS", "TdxAppraisal", "exception_in_use"]
 
 _DEBUG: Final = 1 << 0
 _SEPT_VE_DISABLE: Final = 1 << 28
@@ -148,28 +148,36 @@ def tcb_status(case: TdxAppraisal) -> Finding:
     tcb, rules = _tcb(case), case.policy.tcb
     if tcb.status in rules.accept:
         return passed(_shown(tcb))
-    rejected: list[str] = []
-    for exception in rules.exceptions:
-        reason = _why_not_excepted(exception, tcb.status, tcb.advisory_ids, case.at.date())
-        if reason is None:
-            return Finding(
-                Status.PASSED,
-                actual=_shown(tcb),
-                expected=f"{exception.status}, excepted until {exception.until}: {exception.reason}",
-                location=exception.location,
-            )
-        rejected.append(reason)
+    exception = exception_in_use(case)
+    if exception is not None:
+        return Finding(
+            Status.PASSED,
+            actual=_shown(tcb),
+            expected=f"{exception.status}, excepted until {exception.until}: {exception.reason}",
+            location=exception.location,
+        )
+    today = case.at.date()
+    rejected = [_why_not_excepted(entry, tcb.status, tcb.advisory_ids, today) for entry in rules.exceptions]
     return failed(
         expected=" or ".join(sorted(rules.accept)),
         actual=_shown(tcb),
-        reason="; ".join([f"the platform's TCB status is {tcb.status}", *rejected]),
+        reason="; ".join([f"the platform's TCB status is {tcb.status}", *[why for why in rejected if why]]),
         location=rules.locations.get("accept"),
     )
 
 
-def _why_not_excepted(
-    exception: TcbException, status: TcbStatus, advisory_ids: tuple[str, ...], today: date
-) -> str | None:
+def exception_in_use(case: TdxAppraisal) -> TcbException | None:
+    """The exception that accepts a status which the policy does not accept by itself, or None."""
+    tcb, rules = case.verified.tcb, case.policy.tcb
+    if tcb is None or tcb.status in rules.accept:
+        return None
+    for exception in rules.exceptions:
+        if _why_not_excepted(exception, tcb.status, tcb.advisory_ids, case.at.date()) is None:
+            return exception
+    return None
+
+
+def _why_not_excepted(exception: TcbException, status: TcbStatus, advisory_ids: tuple[str, ...], today: date) -> str | None:
     if exception.status is not status:
         return f"an exception is for {exception.status}"
     if today > exception.until:

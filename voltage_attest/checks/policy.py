@@ -27,7 +27,8 @@ _TD = (
         "No reserved bit of TDATTRIBUTES is set (1 to 27, 29, 32 to 62), so no unknown feature weakens the TD.",
         "What PKS, KL or PERFMON are used for: pin td_attributes to fix them.",
         f"{_TDX_MODULE}; go-tdx-guest validate.go",
-        "Update voltage-attest if Intel has given the bit a meaning; pin td_attributes to accept the exact value.",
+        "Ask the provider what sets this bit, and update voltage-attest if Intel has given it a meaning. For SERVTD_EXT "
+        "(bit 17) of TD report 1.5ex alone, pin td_attributes to the exact value.",
         Actor.YOU,
         AUTHENTIC_QUOTE,
     ),

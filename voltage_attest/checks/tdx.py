@@ -14,9 +14,7 @@ _PCK_SPEC = "Intel SGX PCK Certificate and CRL Profile Specification"
 _TCB_SPEC = "Intel PCS API v4, TCB Info V3"
 _QE_SPEC = "Intel PCS API v4, Enclave Identity V2"
 _REFETCH = "Fetch collateral again from Intel PCS or your PCCS, and verify once more."
-_SUSPECT = (
-    "Do not send anything to this pod. Ask the provider for fresh evidence; if it fails again, treat the pod as hostile."
-)
+_SUSPECT = "Do not send anything to this pod. Ask the provider for fresh evidence; if it fails again, treat the pod as hostile."
 
 _QUOTE = (
     Check(
@@ -310,7 +308,7 @@ _QE = (
         "QVL EnclaveReportVerifier.cpp (4.1.2.9)",
         _SUSPECT,
         Actor.PROVIDER,
-        _SIGNED_QE_IDENTITY + ("tdx.quote.parse",),
+        (*_SIGNED_QE_IDENTITY, "tdx.quote.parse"),
     ),
     Check(
         "tdx.qe.debug",
@@ -338,7 +336,7 @@ _TCB = (
     Check(
         "tdx.module.identity",
         "The TDX module is one that Intel signed",
-        "TCB info names the module's major version, and MRSIGNERSEAM and SEAMATTRIBUTES are as it demands (attributes all zero).",
+        "TCB info names the module's major version, and MRSIGNERSEAM and SEAMATTRIBUTES are as demanded (all zero).",
         "The module's patch level: tdx.tcb.module judges that.",
         "QVL TdxModuleCheck.cpp (4.1.2.4.11)",
         "The machine runs a TDX module that Intel's TCB info does not know. The provider must install a released one.",

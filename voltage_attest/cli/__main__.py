@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from voltage_attest.cli.program import main
 
-main()
+main(prog_name="voltage-attest")

@@ -20,7 +20,10 @@ MAX_INPUT_SIZE: Final = 16 * 1024 * 1024
 
 
 def read_input(name: str, option: str) -> bytes:
-    """Read a file, or standard input for ``-``: at most one byte more than :data:`MAX_INPUT_SIZE`; :class:`CannotUse` if it cannot be."""
+    """Read a file, or standard input for ``-``; :class:`CannotUse` if it cannot be read.
+
+    At most one byte more than :data:`MAX_INPUT_SIZE` is read: whoever parses it finds it too long.
+    """
     try:
         if name == STDIN:
             return sys.stdin.buffer.read(MAX_INPUT_SIZE + 1)
@@ -30,8 +33,6 @@ def read_input(name: str, option: str) -> bytes:
         raise CannotUse(f"{option}: {name} is a directory; expected a file. Name the file inside it.") from None
     except OSError as error:
         raise CannotUse(f"{option}: {name} cannot be read ({error.strerror}). Check name and permissions.") from None
-    except ValueError as error:
-        raise CannotUse(f"{option}: {name} is no file name ({error}).") from None
 
 
 def require_one_stdin(**names: str | None) -> None:

@@ -13,9 +13,7 @@ from voltage_attest.report.plain import printable
 
 __all__ = ["CheckId", "Rfc3339"]
 
-_SHAPE: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?P<zone>[Zz]|[+-]\d{2}:\d{2})?", re.ASCII
-)
+_SHAPE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?P<zone>[Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
 _EXAMPLE: Final = "2026-11-24T17:00:00Z"
 
 
@@ -47,7 +45,12 @@ class CheckId(click.ParamType[str]):
 
     name = "check_id"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
         """The registered ids that begin so, with their titles."""
         from voltage_attest.checks import REGISTRY
 

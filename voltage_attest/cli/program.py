@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-import sys
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,44 +25,30 @@ _PACKAGE: Final = Path(__file__).resolve().parent.parent
 
 
 class Program(click.Group):
-    """A group that ends in our exit codes, whatever happens inside it."""
+    """A group whose commands return their exit code, and whose bugs end in a code of their own."""
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = "voltage-attest",
-        complete_var: str | None = None,
-        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's signature
-        windows_expand_args: bool = True,  # noqa: FBT001, FBT002 - click's signature
-        **extra: object,
-    ) -> object:
-        """Run a command and end the process with its code; with ``standalone_mode`` False return it instead."""
-        if not standalone_mode:
-            return super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
-        sys.exit(self._exit_code(args, prog_name, complete_var, windows_expand_args, extra))
-
-    def _exit_code(
-        self,
-        args: Sequence[str] | None,
-        prog_name: str | None,
-        complete_var: str | None,
-        windows_expand_args: bool,
-        extra: dict[str, object],
-    ) -> int:
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command and leave with its code: a command that says nothing has not verified anything."""
         try:
-            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
-        except click.ClickException as error:
-            error.show()
-            return error.exit_code
-        except click.Abort:
+            code = super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
             click.echo("Interrupted: nothing was decided.", err=True)
-            return Exit.INTERRUPTED
+            ctx.exit(Exit.INTERRUPTED)
         except Exception as error:
             if os.environ.get(DEBUG_VARIABLE) == "1":
                 raise
             click.echo(_bug_report(error), err=True)
-            return Exit.BUG
-        return code if isinstance(code, int) else Exit.BUG
+            ctx.exit(Exit.BUG)
+        ctx.exit(code if isinstance(code, int) else Exit.BUG)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or name the nearest one."""
+        near = [] if args[0] in self.commands else difflib.get_close_matches(args[0], self.commands, 1)
+        if near and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
 
 
 def _bug_report(error: Exception) -> str:

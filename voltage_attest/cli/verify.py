@@ -26,7 +26,8 @@ DEFAULT_POLICY: Final = "voltage-attest.toml"
 
 _HOW_TO_START: Final = """\
 there is no policy: {name} does not exist here, and --policy names no other. A policy says what evidence must look like.
-`voltage-attest inspect QUOTE` prints the values of a quote; compare them with those your provider published, and save as {name}:
+`voltage-attest inspect QUOTE` prints the values of a quote. Compare them with those your provider published, and save
+as {name}:
 
 schema = "voltage-attest/policy/1"
 name = "my-policy"

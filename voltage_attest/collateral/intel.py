@@ -4,8 +4,10 @@
 
     pck_crl_issuer_chain   PEM   PCK CA, root          pck_crl      hex DER
     root_ca_crl            hex DER
-    tcb_info_issuer_chain  PEM   TCB signer, root      tcb_info     JSON text, signed as it stands   tcb_info_signature     hex r||s
-    qe_identity_issuer_chain PEM TCB signer, root      qe_identity  JSON text, signed as it stands   qe_identity_signature  hex r||s
+    tcb_info_issuer_chain  PEM   TCB signer, root      tcb_info     JSON text, signed as it stands
+    tcb_info_signature     hex   r||s
+    qe_identity_issuer_chain PEM TCB signer, root      qe_identity  JSON text, signed as it stands
+    qe_identity_signature  hex   r||s
     pck_certificate_chain  PEM   optional: the quote's own chain
 
 Signatures cover ``tcb_info`` and ``qe_identity`` exactly as these strings stand; nothing is ever serialised again.
@@ -39,13 +41,19 @@ class IntelCollateral:
     qe_identity: str | None = None
     qe_identity_signature: str | None = None
     pck_certificate_chain: str | None = None
+    absences: tuple[tuple[str, str], ...] = ()
+    """(key, why) of documents that were looked for and could not be had."""
+
+    def why_absent(self, key: str) -> str | None:
+        """Why that document could not be had, if that is known."""
+        return dict(self.absences).get(key)
 
     def missing(self) -> tuple[str, ...]:
         """The mandatory keys that are absent."""
-        return tuple(key for key in _KEYS[:-1] if getattr(self, key) is None)
+        return tuple(key for key in _KEYS if key != "pck_certificate_chain" and getattr(self, key) is None)
 
 
-_KEYS: Final = tuple(field.name for field in fields(IntelCollateral))
+_KEYS: Final = tuple(field.name for field in fields(IntelCollateral) if field.name != "absences")
 
 
 def parse_intel_collateral(data: bytes) -> IntelCollateral:

@@ -17,7 +17,7 @@ _DOCUMENT: Final = "qe_identity"
 
 @dataclass(frozen=True, slots=True)
 class QeIdentity:
-    """What Intel's TD quoting enclave looks like: MISCSELECT (4 bytes), ATTRIBUTES (16), their masks, MRSIGNER (32), ISVPRODID."""
+    """What Intel's TD quoting enclave looks like: MISCSELECT (4 bytes), ATTRIBUTES (16), masks, MRSIGNER (32), ISVPRODID."""
 
     issue_date: datetime
     next_update: datetime

@@ -13,7 +13,16 @@ from typing import Final, NoReturn
 
 from voltage_attest.errors import CollateralFormatError
 
-__all__ = ["JsonObject", "parse_strict_json", "take_hex", "take_int", "take_list", "take_object", "take_text", "take_time"]
+__all__ = [
+    "JsonObject",
+    "parse_strict_json",
+    "take_hex",
+    "take_int",
+    "take_list",
+    "take_object",
+    "take_text",
+    "take_time",
+]
 
 JsonObject = dict[str, object]
 

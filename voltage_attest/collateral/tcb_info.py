@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final, cast
 
 from voltage_attest.collateral.strict_json import (
@@ -20,7 +21,15 @@ from voltage_attest.collateral.strict_json import (
 from voltage_attest.errors import CollateralFormatError
 from voltage_attest.tcb_status import COMPONENT_STATUSES, PLATFORM_STATUSES, TcbStatus
 
-__all__ = ["ComponentLevel", "TcbInfo", "TcbLevel", "TdxModule", "TdxModuleIdentity", "parse_tcb_info", "take_component_levels"]
+__all__ = [
+    "ComponentLevel",
+    "TcbInfo",
+    "TcbLevel",
+    "TdxModule",
+    "TdxModuleIdentity",
+    "parse_tcb_info",
+    "take_component_levels",
+]
 
 _DOCUMENT: Final = "tcb_info"
 _COMPONENTS: Final = 16
@@ -71,7 +80,7 @@ class TdxModuleIdentity(TdxModule):
 
 @dataclass(frozen=True, slots=True)
 class TcbInfo:
-    """TCB info for one FMSPC (6 bytes) and PCEID (2 bytes). ``levels`` are sorted highest SVN first, whatever the JSON's order."""
+    """TCB info for one FMSPC (6 bytes) and PCEID (2). ``levels`` are sorted highest SVN first, whatever the JSON's order."""
 
     issue_date: datetime
     next_update: datetime
@@ -84,7 +93,7 @@ class TcbInfo:
 
 
 def parse_tcb_info(text: str) -> TcbInfo:
-    """Read TDX TCB info V3; :class:`CollateralFormatError` if it is SGX's, another version, incomplete, or says an unknown status."""
+    """Read TDX TCB info V3; :class:`CollateralFormatError` if it is SGX's, of another version, incomplete or ambiguous."""
     found = parse_strict_json(text, _DOCUMENT)
     kind, version = take_text(found, "id", _DOCUMENT), take_int(found, "version", _DOCUMENT, 0xFFFF)
     if (kind, version) != ("TDX", 3):
@@ -97,7 +106,9 @@ def parse_tcb_info(text: str) -> TcbInfo:
     if take_int(found, "tcbType", _DOCUMENT, 0xFFFF) != 0:
         raise CollateralFormatError(f"tcbType {found['tcbType']}", expected="0", document=_DOCUMENT)
     levels = [_level(entry) for entry in _objects(found, "tcbLevels", _MAX_LEVELS)]
-    levels.sort(key=lambda level: (level.sgx_components, level.pce_svn, level.tdx_components), reverse=True)
+    levels.sort(key=_rank, reverse=True)
+    if any(_rank(level) == _rank(below) for level, below in pairwise(levels)):
+        raise CollateralFormatError("two TCB levels with the same SVNs", expected="one level each", document=_DOCUMENT)
     identities = () if "tdxModuleIdentities" not in found else _module_identities(found)
     return TcbInfo(
         take_time(found, "issueDate", _DOCUMENT),
@@ -128,6 +139,10 @@ def _objects(found: JsonObject, key: str, limit: int, document: str = _DOCUMENT)
     if set(map(type, members)) != {dict}:
         raise CollateralFormatError(f"{document}: {key} holds other than objects", expected="objects", document=document)
     return cast("list[JsonObject]", members)
+
+
+def _rank(level: TcbLevel) -> tuple[bytes, int, bytes]:
+    return level.sgx_components, level.pce_svn, level.tdx_components
 
 
 def _level(entry: JsonObject) -> TcbLevel:

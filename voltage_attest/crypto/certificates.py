@@ -9,21 +9,33 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from voltage_attest.crypto.signatures import p256_verifies_der
 from voltage_attest.crypto.signed import SignedStructure, split_signed
-from voltage_attest.errors import EvidenceFormatError
+from voltage_attest.errors import EvidenceFormatError, TrustRootError
 from voltage_attest.evidence.pem import parse_pem_chain
 
 Kept = TypeVar("Kept")
 
-__all__ = ["Certificate", "CertificateLoader", "load_certificate", "load_root", "why_chain_fails"]
+__all__ = ["UNREADABLE_X509", "Certificate", "CertificateLoader", "load_certificate", "load_root", "why_chain_fails"]
 
-_ISSUER: Final = 3
-_SUBJECT: Final = 5
+_VERSION, _SERIAL_NUMBER, _, _ISSUER, _, _SUBJECT = range(6)
 """Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject."""
+_VERSION_TAG: Final = 0xA0
+
+UNREADABLE_X509: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    Warning,  # what cryptography only warns of becomes this where warnings are errors
+)
+"""What ``cryptography`` raises, now or on later access, for X.509 structures that it cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,12 @@ class Certificate:
 
 
 def load_certificate(der: bytes, what: str) -> Certificate:
-    """Read a certificate with a P-256 key, signed with ECDSA and SHA-256; :class:`EvidenceFormatError` otherwise."""
+    """Read an X.509 v3 certificate with a P-256 key, signed with ECDSA and SHA-256; :class:`EvidenceFormatError` otherwise."""
+    signed = split_signed(der, what)
+    if len(signed.fields) <= _SUBJECT or signed.fields[_VERSION][0] != _VERSION_TAG:
+        raise EvidenceFormatError(f"{what}: no version, or {len(signed.fields)} fields", expected="an X.509 v3 certificate")
+    if signed.fields[_SERIAL_NUMBER][1][:1] >= b"\x80" or not any(signed.fields[_SERIAL_NUMBER][1]):
+        raise EvidenceFormatError(f"{what}: a serial number of zero or less", expected="a positive one (RFC 5280, 4.1.2.2)")
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
@@ -72,13 +89,10 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         serial_number = certificate.serial_number
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, TypeError) as error:
+    except UNREADABLE_X509 as error:
         raise EvidenceFormatError(f"{what}: not an X.509 certificate ({error})", expected="DER (RFC 5280)") from None
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
         raise EvidenceFormatError(f"{what}: its key is not P-256", expected="an ECDSA P-256 key")
-    signed = split_signed(der, what)
-    if len(signed.fields) <= _SUBJECT:
-        raise EvidenceFormatError(f"{what}: {len(signed.fields)} fields", expected="an X.509 v3 certificate")
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise EvidenceFormatError(f"{what}: {len(names)} common names", expected="one")
     basic_constraints, key_usage, subject_key_identifier = _known_extensions(extensions, what)
@@ -123,8 +137,19 @@ def _known_extensions(
 
 @lru_cache(maxsize=8)
 def load_root(der: bytes) -> Certificate:
-    """As :func:`load_certificate` for a root of trust. Roots are constants, so what was read of them is kept by the process."""
-    return load_certificate(der, "the root of trust")
+    """Read a root of trust; :class:`TrustRootError` unless it is a self-signed CA certificate.
+
+    Roots are constants, so what was read of them is kept by the process.
+    """
+    expected, remedy = "a self-signed CA certificate", "Pass the root's certificate, not one that it issued."
+    try:
+        root = load_certificate(der, "the root of trust")
+    except EvidenceFormatError as error:
+        raise TrustRootError(error.found, expected=expected, remedy=remedy) from None
+    reason = why_chain_fails((root, root), root)
+    if reason is not None:
+        raise TrustRootError(reason, expected=expected, remedy=remedy)
+    return root
 
 
 class CertificateLoader:

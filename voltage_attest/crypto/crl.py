@@ -8,7 +8,7 @@ from typing import Final
 
 from cryptography import x509
 
-from voltage_attest.crypto.certificates import Certificate
+from voltage_attest.crypto.certificates import UNREADABLE_X509, Certificate
 from voltage_attest.crypto.signatures import p256_verifies_der
 from voltage_attest.crypto.signed import SignedStructure, split_signed
 from voltage_attest.errors import EvidenceFormatError
@@ -26,6 +26,7 @@ class RevocationList:
     der: bytes
     x509: x509.CertificateRevocationList
     signed: SignedStructure
+    issuer: str
     this_update: datetime
     next_update: datetime
     crl_number: int | None
@@ -38,13 +39,15 @@ class RevocationList:
 
 
 def load_crl(der: bytes, what: str) -> RevocationList:
-    """Read a CRL in DER; :class:`EvidenceFormatError` if it is none, has no nextUpdate, or a critical extension we do not know."""
+    """Read a full CRL in DER; :class:`EvidenceFormatError` if it is none, has no nextUpdate, or is partial or a delta."""
+    signed = split_signed(der, what)
     try:
         crl = x509.load_der_x509_crl(der)
         this_update, next_update = crl.last_update_utc, crl.next_update_utc
         extensions = list(crl.extensions)
         revoked_count = len(crl)
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+        issuer = crl.issuer.rfc4514_string()
+    except UNREADABLE_X509 as error:
         raise EvidenceFormatError(f"{what}: not a CRL ({error})", expected="a CRL in DER (RFC 5280)") from None
     if next_update is None:
         raise EvidenceFormatError(f"{what}: without nextUpdate", expected="a CRL that says when it ends")
@@ -54,20 +57,20 @@ def load_crl(der: bytes, what: str) -> RevocationList:
             crl_number = extension.value.crl_number
         elif isinstance(extension.value, x509.AuthorityKeyIdentifier):
             authority_key_identifier = extension.value.key_identifier
-        elif extension.critical:
+        else:  # an issuing distribution point or a delta indicator would mean that it does not cover every certificate
             raise EvidenceFormatError(
-                f"{what}: critical extension {extension.oid.dotted_string}", expected="a full CRL (no delta, no partition)"
+                f"{what}: extension {extension.oid.dotted_string}",
+                expected="a full CRL with cRLNumber and authorityKeyIdentifier alone",
             )
-    signed = split_signed(der, what)
     return RevocationList(
-        der, crl, signed, this_update, next_update, crl_number, authority_key_identifier, revoked_count
+        der, crl, signed, issuer, this_update, next_update, crl_number, authority_key_identifier, revoked_count
     )
 
 
 def why_not_issued_by(crl: RevocationList, issuer: Certificate) -> str | None:
     """Return why ``crl`` is not ``issuer``'s own, or None if it is: name, extensions, then signature."""
     if crl.signed.fields[_ISSUER] != issuer.subject:
-        return f"issued by {crl.x509.issuer.rfc4514_string()!r}"
+        return f"issued by {crl.issuer!r}"
     if crl.crl_number is None or crl.authority_key_identifier is None:
         return "without CRL number or authority key identifier"
     if crl.authority_key_identifier != issuer.subject_key_identifier:

@@ -10,7 +10,18 @@ from typing import Final
 
 from voltage_attest.errors import EvidenceFormatError
 
-__all__ = ["BIT_STRING", "BOOLEAN", "ENUMERATED", "INTEGER", "OBJECT_IDENTIFIER", "OCTET_STRING", "SEQUENCE", "first_member", "read_members", "read_single"]
+__all__ = [
+    "BIT_STRING",
+    "BOOLEAN",
+    "ENUMERATED",
+    "INTEGER",
+    "OBJECT_IDENTIFIER",
+    "OCTET_STRING",
+    "SEQUENCE",
+    "first_member",
+    "read_members",
+    "read_single",
+]
 
 BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02

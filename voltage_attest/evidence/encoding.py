@@ -1,7 +1,7 @@
 """Quotes travel as raw bytes, hex or base64: tell which, and give the raw bytes.
 
 A raw quote begins with its version, ``03 00``, ``04 00`` or ``05 00``, and so holds bytes that no text has; text is hex if it
-consists of hex digits only, else base64 (RFC 4648 section 4, padded, canonical). White space between text characters is ignored.
+consists of hex digits only, else base64 (RFC 4648 section 4, padded, canonical). White space in text is ignored.
 """
 
 from __future__ import annotations

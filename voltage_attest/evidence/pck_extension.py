@@ -1,6 +1,6 @@
 """The SGX extension of a PCK certificate, OID 1.2.840.113741.1.13.1: which platform, at which TCB.
 
-SEQUENCE of {OID, value}: .1 PPID (16 bytes), .2 TCB {.1-.16 component SVNs, .17 PCESVN, .18 CPUSVN}, .3 PCEID (2), .4 FMSPC (6),
+{OID, value} entries: .1 PPID (16 bytes), .2 TCB {.1-.16 component SVNs, .17 PCESVN, .18 CPUSVN}, .3 PCEID (2), .4 FMSPC (6),
 .5 SGX type; under the Platform CA also .6 platform instance id (16) and .7 configuration {dynamic platform, cached keys, SMT}.
 Every entry occurs exactly once, none is unknown, nothing trails.
 
@@ -50,6 +50,7 @@ class PckExtension:
     dynamic_platform: bool | None = None
     cached_keys: bool | None = None
     smt_enabled: bool | None = None
+
 
 _PPID, _TCB, _PCE_ID, _FMSPC, _SGX_TYPE, _INSTANCE_ID, _CONFIGURATION = range(1, 8)
 _NAMES: Final = {

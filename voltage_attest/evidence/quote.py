@@ -127,9 +127,7 @@ def parse_quote(data: bytes) -> TdxQuote:
     qe_auth_data = qe_data.take(qe_data.u16("QE authentication data size"), "QE authentication data")
     inner_type = qe_data.u16("inner certification data type")
     if inner_type not in _INNER_TYPES:
-        raise EvidenceFormatError(
-            f"inner certification data type {inner_type}", expected="1 to 5", offset=qe_data.position - 2
-        )
+        raise EvidenceFormatError(f"inner certification data type {inner_type}", expected="1 to 5", offset=qe_data.position - 2)
     certification_data = qe_data.take(qe_data.u32("inner certification data size"), "certification data")
     qe_data.finish()
 

@@ -1,7 +1,7 @@
 """The appraisal policy: one TOML file, kept in the relying party's git, that says what evidence must look like.
 
-``load_policy`` reads a file, ``parse_policy`` its text; both raise :class:`~voltage_attest.errors.PolicyError` that names file, key,
-line and remedy. A policy that pins nothing, or that could never match, does not load.
+``load_policy`` reads a file, ``parse_policy`` its text; both raise a :class:`~voltage_attest.errors.PolicyError` that names
+file, key, line and remedy. A policy that pins nothing, or that could never match, does not load.
 """
 
 from __future__ import annotations

@@ -67,7 +67,10 @@ def _hex(table: Table, key: str, value: str, size: int) -> bytes:
     if len(value) != 2 * size or not _HEX.fullmatch(value):
         found = f"{value[:16]!r}... with {len(value)} characters" if len(value) > 16 else repr(value)
         raise table.error(
-            key, found, f"{2 * size} hex digits ({size} bytes) without 0x", "Copy the whole value from `voltage-attest inspect`."
+            key,
+            found,
+            f"{2 * size} hex digits ({size} bytes) without 0x",
+            "Copy the whole value from `voltage-attest inspect`.",
         )
     return bytes.fromhex(value)
 
@@ -102,8 +105,6 @@ def _read_exception(table: Table) -> TcbException:
 
 def _status(table: Table, key: str, text: str) -> TcbStatus:
     if text not in _ACCEPTABLE:
-        remedy = (
-            "Revoked can never be accepted." if text == TcbStatus.REVOKED.value else "Write the status as Intel writes it."
-        )
+        remedy = "Revoked can never be accepted." if text == TcbStatus.REVOKED.value else "Write the status as Intel writes it."
         raise table.error(key, repr(text), f"one of {', '.join(_ACCEPTABLE)}", remedy)
     return TcbStatus(text)

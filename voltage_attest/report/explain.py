@@ -11,7 +11,7 @@ from voltage_attest.report.rows import grouped
 
 __all__ = ["render_check_list", "render_explanation"]
 
-_COLUMN: Final = 16
+_COLUMN: Final = 17
 
 
 def render_explanation(check: Check, *, width: int = 100, color: bool = False) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from voltage_attest.report.plain import hanging, printable, utc
-from voltage_attest.result import AttestationResult, CollateralRecord, TdxClaims
+from voltage_attest.result import AttestationResult, CollateralRecord, TdxClaims, Verdict
 from voltage_attest.tcb_status import TcbStatus
 
 __all__ = ["LABEL_COLUMN", "header_lines"]
@@ -40,7 +40,8 @@ def _entries(result: AttestationResult) -> Iterator[tuple[str, str]]:
         path = f", {result.policy.path}" if result.policy.path else ""
         yield "policy", f"{result.policy.name}{path}, sha256 {result.policy.sha256[:16]}..."
     yield "appraised at", f"{utc(result.appraised_at)}, by voltage-attest {result.verifier_version}"
-    yield "holds until", "no end known" if result.valid_until is None else _end(result.valid_until, result.appraised_at)
+    if result.verdict is Verdict.VERIFIED:
+        yield "holds until", _end(result.valid_until)
     yield "TCB", "not known: the quote is not proven genuine" if result.tdx is None else _tcb(result.tdx)
     if result.tdx is not None:
         yield "advisories", _advisories(result.tdx)
@@ -61,8 +62,8 @@ def _subject(result: AttestationResult) -> str:
     return " at ".join(named) or "not named: evidence came as a file"
 
 
-def _end(end: datetime, at: datetime) -> str:
-    return f"{utc(end)}, when the first document or rule ends" + ("" if at <= end else ": BEFORE the appraisal")
+def _end(end: datetime | None) -> str:
+    return "no end known" if end is None else f"{utc(end)}, when the first document or rule ends"
 
 
 def _tcb(claims: TdxClaims) -> str:

@@ -1,8 +1,8 @@
 """The result as JSON, schema ``voltage-attest/result/1``, and back.
 
 :func:`render_json` writes every key always, null where there is nothing to say; ``schema/result-1.json`` is the published
-JSON Schema. :func:`parse_result` reads it strictly. The verdict in the text is never believed: a result has none of its own, it is
-derived from the checks whenever it is asked for. JSON is not signed, so a result read back is as good as where it was kept.
+JSON Schema. :func:`parse_result` reads it strictly. The verdict in the text is never believed: a result derives its own from
+the checks whenever it is asked. JSON is not signed, so a result read back is as good as the place where it was kept.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _HEX_CLAIMS: Final = {
 def render_json(result: AttestationResult) -> str:
     """Render the result as one JSON object in ASCII, two spaces of indent, ending in a line break."""
     policy, freshness, channel = result.policy, result.freshness, result.channel
-    document = {
+    document: dict[str, object] = {
         "schema": RESULT_SCHEMA,
         "verdict": result.verdict.value,
         "verifier": {"name": _VERIFIER, "version": result.verifier_version},
@@ -204,9 +204,7 @@ def _parse_policy(found: Fields | None) -> PolicyRecord | None:
 
 
 def _parse_evidence(found: Fields) -> EvidenceRecord:
-    record = EvidenceRecord(
-        found.text("kind"), found.optional_number("version"), found.hex("sha256", 32), found.number("size")
-    )
+    record = EvidenceRecord(found.text("kind"), found.optional_number("version"), found.hex("sha256", 32), found.number("size"))
     found.finish()
     return record
 

@@ -1,7 +1,7 @@
 """Plain text for a terminal: what evidence may put on the screen, how lines break, and a handful of colours.
 
-Names in certificates, reasons in policies and keys in JSON are chosen by others. A control character or an escape sequence among
-them could rewrite the screen, so nothing reaches it that is not printable.
+Names in certificates, reasons in policies and keys in JSON are chosen by others. A control character or an escape sequence
+among them could rewrite the screen, so nothing reaches it that is not printable.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ def _escaped(character: str) -> str:
 
 def hanging(label: str, text: str, column: int, width: int) -> list[str]:
     """Break ``text`` into lines that start at ``column``, the first behind ``label``. A word longer than a line stays whole."""
-    lines = textwrap.wrap(
-        printable(text), max(width - column, _NARROWEST), break_long_words=False, break_on_hyphens=False
-    ) or [""]
+    room = max(width - column, _NARROWEST)
+    lines = textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False) or [""]
     heads = [label.ljust(column), *[" " * column] * (len(lines) - 1)]
     return [f"{head}{line}".rstrip() for head, line in zip(heads, lines, strict=True)]
 

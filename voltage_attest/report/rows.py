@@ -26,7 +26,7 @@ GROUPS: Final = {
 _INDENT: Final = "  "
 _LABEL: Final = 11
 _DETAIL: Final = len(_INDENT) + _LABEL
-_FIELD: Final = _DETAIL + 10
+_FIELD: Final = _DETAIL + 12
 _LONG_WORD: Final = 60
 
 

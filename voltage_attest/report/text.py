@@ -26,9 +26,7 @@ _COUNTED: Final = {
 }
 
 
-def render_text(
-    result: AttestationResult, *, width: int = DEFAULT_WIDTH, color: bool = False, verbose: bool = False
-) -> str:
+def render_text(result: AttestationResult, *, width: int = DEFAULT_WIDTH, color: bool = False, verbose: bool = False) -> str:
     """Render the table, ``width`` columns wide; ``verbose`` shows passed values and skipped rows in full.
 
     Values of failed rows are never shortened, so a line may be longer than ``width``. Whatever evidence, collateral or policy

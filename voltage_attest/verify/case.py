@@ -88,7 +88,8 @@ def _read_pck_chain(quote: TdxQuote, loader: CertificateLoader) -> PckChain | Un
                     reason="the leaf is no PCK certificate",
                 )
             )
-        return PckChain(*certificates, parse_pck_extension(value))
+        leaf, ca, root = certificates
+        return PckChain(leaf, ca, root, parse_pck_extension(value))
     except InputError as error:
         return Unreadable(failed(expected=error.expected, actual=error.found, reason="the PCK chain cannot be read"))
 

@@ -22,6 +22,7 @@ __all__ = ["Chain", "Documents", "SignedDocument", "Unreadable", "given"]
 Document = TypeVar("Document")
 Chain = tuple[Certificate, ...]
 
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """A document that is absent (``finding`` is an error) or malformed (``finding`` is a failure)."""
@@ -40,8 +41,10 @@ class SignedDocument:
 
 def given(document: Document | Unreadable) -> Document:
     """The document, where a passed prerequisite guarantees that it could be read."""
-    if isinstance(document, Unreadable):
-        raise RuntimeError(f"a check ran before its prerequisite: {document.finding.reason}")
+    if isinstance(document, Unreadable):  # a bug of ours, whatever the evidence
+        raise RuntimeError(  # noqa: TRY004
+            f"a check ran before its prerequisite: {document.finding.reason}"
+        )
     return document
 
 
@@ -55,45 +58,43 @@ class Documents:
     @cached_property
     def root_crl(self) -> RevocationList | Unreadable:
         """The root CA's CRL."""
-        return _read("root_ca_crl", self.raw.root_ca_crl, _crl)
+        return self._read("root_ca_crl", _crl)
 
     @cached_property
     def pck_crl(self) -> RevocationList | Unreadable:
         """The PCK CA's CRL."""
-        return _read("pck_crl", self.raw.pck_crl, _crl)
+        return self._read("pck_crl", _crl)
 
     @cached_property
     def pck_crl_issuer_chain(self) -> Chain | Unreadable:
         """PCK CA and root, in that order."""
-        return _read("pck_crl_issuer_chain", self.raw.pck_crl_issuer_chain, self._chain)
+        return self._read("pck_crl_issuer_chain", self._chain)
 
     @cached_property
     def pck_certificate_chain(self) -> Chain | Unreadable:
         """The optional tenth key."""
         # Collectors copy the chain out of the quote with the NUL that may end it there.
-        pem = self.raw.pck_certificate_chain
-        return _read("pck_certificate_chain", None if pem is None else pem.removesuffix("\0"), self._chain)
+        return self._read("pck_certificate_chain", lambda pem, key: self._chain(pem.removesuffix("\0"), key))
 
     @cached_property
     def signed_tcb_info(self) -> SignedDocument:
         """TCB info's bytes, signature and signer chain."""
-        return self._signed("tcb_info", self.raw.tcb_info, self.raw.tcb_info_signature, self.raw.tcb_info_issuer_chain)
+        return self._signed("tcb_info")
 
     @cached_property
     def signed_qe_identity(self) -> SignedDocument:
         """QE identity's bytes, signature and signer chain."""
-        raw = self.raw
-        return self._signed("qe_identity", raw.qe_identity, raw.qe_identity_signature, raw.qe_identity_issuer_chain)
+        return self._signed("qe_identity")
 
     @cached_property
     def tcb_info(self) -> TcbInfo | Unreadable:
         """TCB info's content."""
-        return _read("tcb_info", self.raw.tcb_info, lambda text, _: parse_tcb_info(text))
+        return self._read("tcb_info", lambda text, _: parse_tcb_info(text))
 
     @cached_property
     def qe_identity(self) -> QeIdentity | Unreadable:
         """QE identity's content."""
-        return _read("qe_identity", self.raw.qe_identity, lambda text, _: parse_qe_identity(text))
+        return self._read("qe_identity", lambda text, _: parse_qe_identity(text))
 
     @cached_property
     def sha256(self) -> dict[str, str]:
@@ -115,21 +116,22 @@ class Documents:
     def _chain(self, pem: str, key: str) -> Chain:
         return self._loader.chain(_ascii(pem, key), key)
 
-    def _signed(self, key: str, text: str | None, signature: str | None, chain: str | None) -> SignedDocument:
+    def _signed(self, key: str) -> SignedDocument:
         return SignedDocument(
-            _read(key, text, _exact_bytes),
-            _read(f"{key}_signature", signature, _raw_signature),
-            _read(f"{key}_issuer_chain", chain, self._chain),
+            self._read(key, _exact_bytes),
+            self._read(f"{key}_signature", _raw_signature),
+            self._read(f"{key}_issuer_chain", self._chain),
         )
 
-
-def _read(key: str, text: str | None, parse: Callable[[str, str], Document]) -> Document | Unreadable:
-    if text is None:
-        return Unreadable(undecided(f"{key} is not in the collateral", expected=f"the document {key}", actual="absent"))
-    try:
-        return parse(text, key)
-    except InputError as error:
-        return Unreadable(failed(expected=error.expected, actual=error.found, reason=f"{key} cannot be read"))
+    def _read(self, key: str, parse: Callable[[str, str], Document]) -> Document | Unreadable:
+        text: str | None = getattr(self.raw, key)
+        if text is None:
+            reason = self.raw.why_absent(key) or f"{key} is not in the collateral"
+            return Unreadable(undecided(reason, expected=f"the document {key}", actual="absent"))
+        try:
+            return parse(text, key)
+        except InputError as error:
+            return Unreadable(failed(expected=error.expected, actual=error.found, reason=f"{key} cannot be read"))
 
 
 def _ascii(text: str, key: str) -> bytes:

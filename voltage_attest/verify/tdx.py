@@ -27,12 +27,16 @@ def verify_quote(case: QuoteCase, ledger: Ledger) -> VerifiedQuote | None:
     dates, revocation or TCB: the verdict counts them, appraisal only adds to them.
     """
     ledger.run(QUOTE_CHECKS, case)
-    pck = case.pck.extension if isinstance(case.pck, PckChain) else None
-    tcb_case = TcbCase(case.quote.td_report, case.quote.qe_report.isv_svn, case.collateral.documents, pck)
+    pck = case.pck if isinstance(case.pck, PckChain) else None
+    extension = None if pck is None else pck.extension
+    tcb_case = TcbCase(case.quote.td_report, case.quote.qe_report.isv_svn, case.collateral.documents, extension)
     ledger.run(TCB_CHECKS, tcb_case)
     if pck is None or not ledger.holds(*AUTHENTIC_QUOTE):
         return None
-    return VerifiedQuote(case.quote, pck, tcb_case.tcb if ledger.holds("tdx.tcb.converged") else None, SEAL)
+    tcb = tcb_case.tcb if ledger.holds("tdx.tcb.converged") else None
+    ends = [certificate.not_after for certificate in pck.certificates]
+    return VerifiedQuote(case.quote, pck.extension, min(ends), tcb, SEAL)
+
 
 QUOTE_IDS: Final = (*QUOTE_CHECKS.ids, *TCB_CHECKS.ids)
 """The checks of :func:`verify_quote`, for whoever has to leave them because there is no readable quote."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -94,30 +95,37 @@ def root_crl_validity(case: CollateralCase) -> Finding:
     return judge_window(crl.this_update, crl.next_update, case.at, "the root CA's CRL")
 
 
-def _signed_document_checks(
-    prefix: str, name: str, pick: Callable[[CollateralCase], SignedDocument]
-) -> dict[str, _Check]:
-    """The checks on signer and signature that TCB info and QE identity share."""
+@dataclass(frozen=True, slots=True)
+class _SignerChecks:
+    """The checks on signer and signature that TCB info and QE identity share, for the document that ``pick`` takes."""
 
-    def chain(case: CollateralCase) -> Finding:
-        found = pick(case).chain
+    prefix: str
+    name: str
+    pick: Callable[[CollateralCase], SignedDocument]
+
+    def table(self) -> dict[str, _Check]:
+        """Check id to function, in order."""
+        checks = (self.chain, self.signer, self.signer_validity, self.signer_revocation, self.signature)
+        return {f"{self.prefix}.{check.__name__}": check for check in checks}
+
+    def chain(self, case: CollateralCase) -> Finding:
+        found = self.pick(case).chain
         if isinstance(found, Unreadable):
             return found.finding
-        reason = (
-            f"{len(found)} certificates"
-            if len(found) != _SIGNER_CHAIN_LENGTH
-            else chain_holds(case, found)
-        )
+        if len(found) != _SIGNER_CHAIN_LENGTH:
+            reason: str | None = f"{len(found)} certificates"
+        else:
+            reason = chain_holds(case, found)
         if reason is None:
             return passed(found[0].common_name)
         return failed(
             expected="two certificates: TCB signer, pinned Intel root",
             actual=reason,
-            reason=f"the {name}'s signer is not proven to be Intel's",
+            reason=f"the {self.name}'s signer is not proven to be Intel's",
         )
 
-    def signer(case: CollateralCase) -> Finding:
-        certificate = given(pick(case).chain)[0]
+    def signer(self, case: CollateralCase) -> Finding:
+        certificate = given(self.pick(case).chain)[0]
         for wrong, actual in (
             (certificate.common_name != _TCB_SIGNER, certificate.common_name),
             (certificate.extension(PCK_EXTENSION_OID) is not None, "a certificate with the SGX (PCK) extension"),
@@ -128,47 +136,43 @@ def _signed_document_checks(
                 return failed(
                     expected=f"an end-entity certificate named {_TCB_SIGNER!r}",
                     actual=actual,
-                    reason=f"this certificate has no authority to sign a {name}",
+                    reason=f"this certificate has no authority to sign a {self.name}",
                 )
         return passed(certificate.common_name)
 
-    def signer_validity(case: CollateralCase) -> Finding:
-        return judge_certificate_dates(given(pick(case).chain), case.at)
+    def signer_validity(self, case: CollateralCase) -> Finding:
+        return judge_certificate_dates(given(self.pick(case).chain), case.at)
 
-    def signer_revocation(case: CollateralCase) -> Finding:
-        certificate = given(pick(case).chain)[0]
+    def signer_revocation(self, case: CollateralCase) -> Finding:
+        certificate = given(self.pick(case).chain)[0]
         if not given(case.documents.root_crl).revokes(certificate):
             return passed(f"serial {certificate.serial_number:x}")
         return failed(
             expected="a serial that is not in the root CRL",
             actual=f"serial {certificate.serial_number:x}",
-            reason=f"Intel has revoked the certificate that signed this {name}",
+            reason=f"Intel has revoked the certificate that signed this {self.name}",
         )
 
-    def signature(case: CollateralCase) -> Finding:
-        document = pick(case)
-        for part in (document.message, document.signature):
-            if isinstance(part, Unreadable):
-                return part.finding
-        message, raw = given(document.message), given(document.signature)
+    def signature(self, case: CollateralCase) -> Finding:
+        document = self.pick(case)
+        message, signature = document.message, document.signature
+        if isinstance(message, Unreadable):
+            return message.finding
+        if isinstance(signature, Unreadable):
+            return signature.finding
         certificate = given(document.chain)[0]
-        if case.memo.holds(
-            (b"document", certificate.der, raw, message), lambda: p256_verifies(certificate.public_key, raw, message)
-        ):
+        key = (b"document", certificate.der, signature, message)
+        if case.memo.holds(key, lambda: p256_verifies(certificate.public_key, signature, message)):
             return passed(f"{len(message)} bytes")
         return failed(
             expected=f"a signature by {certificate.common_name} over these {len(message)} bytes",
             actual="a signature that does not verify",
-            reason=f"the {name} was altered, or is another's",
+            reason=f"the {self.name} was altered, or is another's",
         )
 
-    return {
-        f"{prefix}.chain": chain,
-        f"{prefix}.signer": signer,
-        f"{prefix}.signer_validity": signer_validity,
-        f"{prefix}.signer_revocation": signer_revocation,
-        f"{prefix}.signature": signature,
-    }
+
+_TCB_INFO_SIGNER: Final = _SignerChecks("tdx.tcb_info", "TCB info", lambda case: case.documents.signed_tcb_info)
+_QE_IDENTITY_SIGNER: Final = _SignerChecks("tdx.qe_identity", "QE identity", lambda case: case.documents.signed_qe_identity)
 
 
 def tcb_info_parse(case: CollateralCase) -> Finding:
@@ -203,10 +207,10 @@ COLLATERAL_CHECKS: Final = CheckTable[CollateralCase](
     {
         "tdx.crl.root": root_crl,
         "tdx.crl.root_validity": root_crl_validity,
-        **_signed_document_checks("tdx.tcb_info", "TCB info", lambda case: case.documents.signed_tcb_info),
+        **_TCB_INFO_SIGNER.table(),
         "tdx.tcb_info.parse": tcb_info_parse,
         "tdx.tcb_info.validity": tcb_info_validity,
-        **_signed_document_checks("tdx.qe_identity", "QE identity", lambda case: case.documents.signed_qe_identity),
+        **_QE_IDENTITY_SIGNER.table(),
         "tdx.qe_identity.parse": qe_identity_parse,
         "tdx.qe_identity.validity": qe_identity_validity,
     }

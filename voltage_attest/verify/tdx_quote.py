@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
 from typing import Final
 
 from voltage_attest.crypto.certificates import Certificate
@@ -160,9 +159,7 @@ def qe_report_signature(case: QuoteCase) -> Finding:
     """tdx.qe.report_signature."""
     quote, leaf = case.quote, given(case.pck).leaf
     key = (b"qe report", leaf.der, quote.qe_report_signature, quote.qe_report.raw)
-    if case.workshop.memo.holds(
-        key, lambda: p256_verifies(leaf.public_key, quote.qe_report_signature, quote.qe_report.raw)
-    ):
+    if case.workshop.memo.holds(key, lambda: p256_verifies(leaf.public_key, quote.qe_report_signature, quote.qe_report.raw)):
         return passed()
     return failed(
         expected="a signature by the PCK leaf over the QE report",

@@ -1,7 +1,7 @@
 """The TCB: which of Intel's levels platform, TDX module and quoting enclave reach, and what that makes together.
 
-The meaning is Intel QVL's (``TcbLevelCheck.cpp``, ``TdxModuleCheck.cpp``, ``TDRelaunchCheck.cpp``). Levels are sorted highest SVN
-first when they are parsed, so that "the first that matches" never depends on the order in the JSON.
+The meaning is Intel QVL's (``TcbLevelCheck.cpp``, ``TdxModuleCheck.cpp``, ``TDRelaunchCheck.cpp``). Levels are sorted
+highest SVN first when they are parsed, so that "the first that matches" never depends on the order in the JSON.
 """
 
 from __future__ import annotations

@@ -34,11 +34,13 @@ class PlatformTcb:
 class VerifiedQuote:
     """A quote whose signature chain leads, link by link, to the pinned Intel root.
 
-    Says nothing of revocation, dates or TCB status: those are rows of their own. ``tcb`` is None while they are unknown.
+    ``pck_not_after`` is when the first certificate of its PCK chain ends (UTC). Says nothing of revocation, dates or TCB
+    status: those are rows of their own. ``tcb`` is None while they are unknown.
     """
 
     quote: TdxQuote
     pck: PckExtension
+    pck_not_after: datetime
     tcb: PlatformTcb | None
     seal: _Seal
 

@@ -1,0 +1,109 @@
+"""Our own files: a policy and a saved result."""
+
+from __future__ import annotations
+
+from voltage_attest.cli.inspect_tree import Branch, Inspection, Leaf, Node, Rows, stamp
+from voltage_attest.collateral.strict_json import JsonObject
+from voltage_attest.policy.load import parse_policy
+from voltage_attest.policy.model import Pin, TcbException, TcbPolicy
+from voltage_attest.report.json import parse_result
+from voltage_attest.result import AttestationResult, CheckResult
+
+__all__ = ["inspect_policy", "inspect_result"]
+
+
+def inspect_policy(text: str) -> Inspection:
+    """A policy as it is understood; PolicyError if it does not load."""
+    policy = parse_policy(text)
+    pins = policy.tdx.pins.items()
+    pinned = [Leaf(key, tuple([value.hex() for value in pin.values])) for key, pin in pins if isinstance(pin, Pin)]
+    left_open = [Leaf(key, pin.reason) for key, pin in pins if not isinstance(pin, Pin)]
+    minimum = policy.tdx.min_tee_tcb_svn
+    return Inspection(
+        "policy",
+        "Policy",
+        (
+            Leaf("name", policy.name),
+            Leaf("valid_until", None if policy.valid_until is None else str(policy.valid_until)),
+            Branch("pinned", tuple(pinned)),
+            Branch("left_open", tuple(left_open)),
+            Leaf("min_tee_tcb_svn", None if minimum is None else minimum.hex()),
+            Leaf("unsafe_allow_debug", policy.tdx.unsafe_allow_debug),
+            Leaf("unsafe_allow_sept_ve", policy.tdx.unsafe_allow_sept_ve),
+            Branch("tcb", _tcb(policy.tdx.tcb)),
+        ),
+    )
+
+
+def _tcb(tcb: TcbPolicy) -> tuple[Node, ...]:
+    return (
+        Leaf("accept", tuple(sorted(tcb.accept))),
+        Leaf("min_tcb_evaluation_data_number", tcb.min_tcb_evaluation_data_number),
+        Leaf("deny_advisories", tuple(sorted(tcb.deny_advisories))),
+        Rows("exceptions", tuple([_exception(exception) for exception in tcb.exceptions])),
+    )
+
+
+def _exception(exception: TcbException) -> Branch:
+    return Branch(
+        "exception",
+        (
+            Leaf("status", exception.status.value),
+            Leaf("advisories", tuple(sorted(exception.advisories))),
+            Leaf("until", str(exception.until)),
+            Leaf("reason", exception.reason),
+        ),
+    )
+
+
+def inspect_result(data: bytes, found: JsonObject) -> Inspection:
+    """A saved result: its verdict derived again from its rows, beside the one it states; InputError if it is malformed."""
+    result = parse_result(data)
+    stated = str(found["verdict"])
+    derived = result.verdict.value
+    note = "derived from the checks in the file" if stated == derived else "derived from the checks: THE FILE STATES ANOTHER"
+    return Inspection(
+        "result",
+        "Attestation result",
+        (
+            Leaf("verdict", derived, note),
+            Leaf("stated_verdict", stated),
+            Leaf("appraised_at", stamp(result.appraised_at)),
+            Leaf("valid_until", None if result.valid_until is None else stamp(result.valid_until)),
+            Leaf("verifier_version", result.verifier_version),
+            Leaf("pod_id", result.subject.pod_id),
+            Leaf("provider", result.subject.provider),
+            Leaf("fresh", result.freshness.fresh),
+            *_policy_and_claims(result),
+            Branch("checks", tuple([Leaf(status.value, len(rows)) for status, rows in result.by_status().items()])),
+            Rows("closing", tuple([_closing(row) for row in result.checks if row.status.closes_gate])),
+            Leaf("warnings", result.warnings),
+        ),
+    )
+
+
+def _policy_and_claims(result: AttestationResult) -> tuple[Node, ...]:
+    policy, claims = result.policy, result.tdx
+    nodes: list[Node] = []
+    if policy is not None:
+        nodes.append(Branch("policy", (Leaf("name", policy.name), Leaf("sha256", policy.sha256))))
+    records = [Branch("evidence", (Leaf("kind", record.kind), Leaf("sha256", record.sha256))) for record in result.evidence]
+    nodes.append(Rows("evidence", tuple(records)))
+    if claims is not None:
+        identity = (Leaf("mrtd", claims.mrtd), Leaf("fmspc", claims.fmspc))
+        tcb = (Leaf("tcb_status", claims.tcb_status), Leaf("advisory_ids", claims.advisory_ids))
+        nodes.append(Branch("claims", (*identity, *tcb)))
+    return tuple(nodes)
+
+
+def _closing(row: CheckResult) -> Branch:
+    return Branch(
+        "check that closes the gate",
+        (
+            Leaf("id", row.id),
+            Leaf("status", row.status.value),
+            Leaf("expected", row.finding.expected),
+            Leaf("actual", row.finding.actual),
+            Leaf("reason", row.finding.reason),
+        ),
+    )
