@@ -1,8 +1,8 @@
 """What the documents show is what happens: every example of README and docs is run and its output compared.
 
 * A ``console`` block holds commands (``$ command``) and what they print, stdout and stderr as a terminal mixes them.
-  Each block runs in one shell, in a fresh folder that holds copies of ``examples/`` and ``fixtures/real/``. ``...``
-  stands for any text. A command that fails is followed by ``$ echo $?``.
+  Each block runs in one shell, in a fresh folder that holds copies of ``examples/`` and ``fixtures/real/``. ``...`` in
+  a line stands for any text, alone on a line for any lines. A command that fails is followed by ``$ echo $?``.
 * A ``python`` block runs as a program in such a folder; a ``text`` block directly below it is its output.
 * A ``toml`` block that begins with ``schema =`` is a policy that loads.
 * An ``sh`` block sets up an environment. It is not run here but by ``.ci/run``.
@@ -54,9 +54,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
     fences = list(FENCE.finditer(text))
     for fence, after in itertools.zip_longest(fences, fences[1:]):
         follows = after is not None and after[1] == "text" and not text[fence.end() : after.start()].strip()
-        yield Block(
-            page, text.count("\n", 0, fence.start()) + 1, fence[1], fence[2], after[2] if follows and after else ""
-        )
+        yield Block(page, text.count("\n", 0, fence.start()) + 1, fence[1], fence[2], after[2] if follows and after else "")
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -88,13 +86,21 @@ def environment() -> dict[str, str]:
 
 
 def matches(expected: str, actual: str) -> bool:
-    """Whether ``actual`` is ``expected``, where ``...`` stands for any text; spaces at line ends do not count."""
-    pattern = ".*".join(re.escape(part) for part in _trimmed(expected).split("..."))
-    return re.fullmatch(pattern, _trimmed(actual), re.DOTALL) is not None
+    """Whether ``actual`` is ``expected``; ``...`` stands for any text in its line, alone on a line for any lines.
+
+    Spaces at line ends and empty lines at either end do not count.
+    """
+    return re.fullmatch("".join(map(_line_pattern, _lines(expected))), "".join(_lines(actual))) is not None
 
 
-def _trimmed(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+def _lines(text: str) -> list[str]:
+    return [f"{line.rstrip()}\n" for line in text.strip("\n").splitlines()]
+
+
+def _line_pattern(line: str) -> str:
+    if line == "...\n":
+        return r"(?:.*\n)*"
+    return ".*".join(re.escape(part) for part in line.split("..."))
 
 
 def commands_of(block: Block) -> list[tuple[str, str]]:
@@ -156,9 +162,7 @@ def test_python_example_runs_as_shown(block: Block, folder: Path) -> None:
     assert matches(block.output, ran.stdout), f"{block.name}: printed\n{ran.stdout}"
 
 
-@pytest.mark.parametrize(
-    "block", [block for block in written_in("toml") if block.text.startswith("schema =")], ids=block_name
-)
+@pytest.mark.parametrize("block", [block for block in written_in("toml") if block.text.startswith("schema =")], ids=block_name)
 def test_policy_example_loads(block: Block, tmp_path: Path) -> None:
     path = tmp_path / "voltage-attest.toml"
     path.write_text(block.text, "utf-8")

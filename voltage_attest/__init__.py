@@ -26,20 +26,24 @@ if TYPE_CHECKING:
     from voltage_attest.errors import (
         CollateralFormatError,
         EvidenceFormatError,
+        FetchError,
         InputError,
+        OfflineError,
         PolicyError,
+        TransportError,
         TrustError,
         TrustRootError,
         VerificationError,
     )
     from voltage_attest.evidence.encoding import decode_quote_bytes
+    from voltage_attest.evidence.model import Evidence
     from voltage_attest.evidence.quote import TdxQuote, parse_quote
     from voltage_attest.policy import Policy, load_policy, parse_policy
     from voltage_attest.report import parse_result, render_json, render_text
     from voltage_attest.result import AttestationResult, CheckResult, Finding, Status, Subject, TdxClaims, Verdict
     from voltage_attest.tcb_status import TcbStatus
     from voltage_attest.trust import TrustRoots
-    from voltage_attest.verifier import Evidence, Verifier
+    from voltage_attest.verifier import Verifier
 
 __all__ = [
     "REGISTRY",
@@ -49,9 +53,11 @@ __all__ = [
     "CollateralFormatError",
     "Evidence",
     "EvidenceFormatError",
+    "FetchError",
     "Finding",
     "InputError",
     "IntelCollateral",
+    "OfflineError",
     "Policy",
     "PolicyError",
     "Status",
@@ -59,6 +65,7 @@ __all__ = [
     "TcbStatus",
     "TdxClaims",
     "TdxQuote",
+    "TransportError",
     "TrustError",
     "TrustRootError",
     "TrustRoots",
@@ -82,20 +89,24 @@ _EXPORTS: Final = {
     "errors": (
         "CollateralFormatError",
         "EvidenceFormatError",
+        "FetchError",
         "InputError",
+        "OfflineError",
         "PolicyError",
+        "TransportError",
         "TrustError",
         "TrustRootError",
         "VerificationError",
     ),
     "evidence.encoding": ("decode_quote_bytes",),
+    "evidence.model": ("Evidence",),
     "evidence.quote": ("TdxQuote", "parse_quote"),
     "policy": ("Policy", "load_policy", "parse_policy"),
     "report": ("parse_result", "render_json", "render_text"),
     "result": ("AttestationResult", "CheckResult", "Finding", "Status", "Subject", "TdxClaims", "Verdict"),
     "tcb_status": ("TcbStatus",),
     "trust": ("TrustRoots",),
-    "verifier": ("Evidence", "Verifier"),
+    "verifier": ("Verifier",),
 }
 _HOME: Final = {name: f"{__name__}.{module}" for module, names in _EXPORTS.items() for name in names}
 

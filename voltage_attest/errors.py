@@ -157,8 +157,8 @@ class FetchError(TransportError):
     """A request did not bring what it should. Never holds a header, key or body.
 
     ``status`` is the HTTP status or None where no answer came; ``retry_after`` is in seconds where the server named a time.
-    ``refused`` is True where the answer itself is unacceptable (a redirect, the wrong content): trying again cannot help, and the
-    verdict is refused rather than undecided.
+    ``refused`` is True where the answer itself is unacceptable (a redirect, the wrong content): trying again cannot help, and
+    the verdict is refused rather than undecided.
     """
 
     def __init__(

@@ -24,6 +24,7 @@ __all__ = [
     "Channel",
     "CheckResult",
     "CollateralRecord",
+    "CollateralSource",
     "EvidenceRecord",
     "Finding",
     "Freshness",
@@ -151,6 +152,14 @@ class CollateralRecord:
     sha256: str
     issued: datetime | None = None
     next_update: datetime | None = None
+    from_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollateralSource:
+    """Where one document came from: a URL or ``file``, and whether the cache held it."""
+
+    url: str = "file"
     from_cache: bool = False
 
 

@@ -10,10 +10,12 @@ Dates, revocation, TCB and policy are judged anew on every call.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Final
 
 from voltage_attest._version import __version__
+from voltage_attest.appraise.binding import BINDING_CHECKS, ClaimsCase
 from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal, exception_in_use
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
 from voltage_attest.crypto.certificates import CertificateLoader, load_root
@@ -25,6 +27,8 @@ from voltage_attest.ledger import Ledger
 from voltage_attest.policy.model import Policy
 from voltage_attest.result import (
     AttestationResult,
+    Channel,
+    CollateralSource,
     EvidenceRecord,
     Finding,
     Freshness,
@@ -32,6 +36,7 @@ from voltage_attest.result import (
     Subject,
     failed,
     passed,
+    skipped,
 )
 from voltage_attest.trust import TrustRoots
 from voltage_attest.verify.case import CollateralCase, QuoteCase, Workshop
@@ -61,18 +66,37 @@ class Verifier:
         return self._workshop.memo.computed
 
     def verify(
-        self, evidence: Evidence, collateral: IntelCollateral | bytes, *, at: datetime, subject: Subject | None = None
+        self,
+        evidence: Evidence,
+        collateral: IntelCollateral | bytes,
+        *,
+        at: datetime,
+        fetched: Finding | None = None,
+        nonce: bytes | None = None,
+        fresh: bool = False,
+        sources: Mapping[str, CollateralSource] | None = None,
     ) -> AttestationResult:
         """As :meth:`examine`, but raise :class:`~voltage_attest.errors.VerificationError` unless verified."""
-        return self.examine(evidence, collateral, at=at, subject=subject).require()
+        return self.examine(evidence, collateral, at=at, fetched=fetched, nonce=nonce, fresh=fresh, sources=sources).require()
 
     def examine(
-        self, evidence: Evidence, collateral: IntelCollateral | bytes, *, at: datetime, subject: Subject | None = None
+        self,
+        evidence: Evidence,
+        collateral: IntelCollateral | bytes,
+        *,
+        at: datetime,
+        fetched: Finding | None = None,
+        nonce: bytes | None = None,
+        fresh: bool = False,
+        sources: Mapping[str, CollateralSource] | None = None,
     ) -> AttestationResult:
         """Judge and return the result, whatever it is.
 
-        ``collateral`` may be the nine-key JSON's bytes. ``at`` is the appraisal time: aware, or ValueError. Malformed evidence
-        and collateral become failed checks; absent documents become errors (undecided).
+        ``collateral`` may be the nine-key JSON's bytes. ``at`` is the appraisal time: aware, or ValueError. ``fetched`` is what
+        became of fetching the evidence, where it was fetched. ``nonce`` is the one that was drawn for this evidence (32 bytes);
+        ``fresh`` says that the caller drew it just now, and is reported only if the binding holds. ``sources`` says by document
+        kind where collateral came from. Malformed evidence and collateral become failed checks; absent documents become
+        errors (undecided).
         """
         if at.tzinfo is None:
             raise ValueError("at has no time zone: pass an aware datetime, such as datetime.now(UTC)")
@@ -83,6 +107,7 @@ class Verifier:
         collateral_case = CollateralCase(documents, self._intel_root, at, self._workshop.memo)
         verify_collateral(collateral_case, ledger)
 
+        ledger.record("evidence.fetch", fetched or skipped("the evidence was given, not fetched"))
         quote = _read_quote(evidence, ledger)
         verified: VerifiedQuote | None = None
         if quote is None:
@@ -97,20 +122,29 @@ class Verifier:
             ledger.run(APPRAISAL_CHECKS, appraisal)
             exception = exception_in_use(appraisal)
             ends += [verified.pck_not_after, None if exception is None else _end_of_day(exception.until)]
+        ledger.run(BINDING_CHECKS, ClaimsCase(evidence, verified, self.policy.channel, nonce))
 
+        bound = self.policy.channel is not None and ledger.holds("binding.nonce", "binding.report_data")
         return AttestationResult(
             appraised_at=at,
             checks=ledger.rows(),
             verifier_version=__version__,
             valid_until=earliest_end(documents, *ends),
-            subject=subject or Subject(),
+            subject=Subject(evidence.pod_id, evidence.provider),
             policy=PolicyRecord(self.policy.name, self.policy.sha256, self.policy.path),
             evidence=_evidence_records(quote),
-            collateral=collateral_records(documents, "file"),
-            freshness=Freshness(),
+            collateral=collateral_records(documents, sources or {}),
+            freshness=Freshness(None if nonce is None else nonce.hex(), fresh and bound),
+            channel=self._channel(evidence) if bound else Channel(),
             tdx=None if verified is None else tdx_claims(verified),
-            warnings=self._warnings(),
+            warnings=(*self._warnings(), *evidence.warnings),
         )
+
+    def _channel(self, evidence: Evidence) -> Channel:
+        """The key that REPORTDATA was found to commit to."""
+        spki = evidence.tls_spki_sha256
+        binding = None if self.policy.channel is None else self.policy.channel.binding
+        return Channel(binding, None if spki is None else spki.hex())
 
     def _read_collateral(self, collateral: IntelCollateral | bytes, ledger: Ledger) -> Documents:
         try:
@@ -146,6 +180,9 @@ class Verifier:
 
 
 def _read_quote(evidence: Evidence, ledger: Ledger) -> TdxQuote | None:
+    if not ledger.holds("evidence.fetch"):
+        ledger.leave(("evidence.quote_present", "tdx.quote.parse"))
+        return None
     if evidence.quote is None:
         ledger.record(
             "evidence.quote_present",

@@ -217,6 +217,21 @@ def tcb_evaluation(case: TdxAppraisal) -> Finding:
     )
 
 
+def collateral_age(case: TdxAppraisal) -> Finding:
+    """tdx.policy.collateral_age."""
+    max_age, issued = case.policy.collateral.max_age, _tcb(case).issued
+    if max_age is None:
+        return skipped("the policy sets no maximum age", actual=f"issued {issued.date().isoformat()}")
+    if case.at - issued <= max_age:
+        return passed(f"issued {issued.date().isoformat()}")
+    return failed(
+        expected=f"collateral issued at most {max_age} before the appraisal",
+        actual=f"issued {issued:%Y-%m-%dT%H:%M:%SZ}, {case.at - issued} before it",
+        reason="the collateral is older than the policy allows",
+        location=case.policy.collateral.locations.get("max_age"),
+    )
+
+
 def tee_tcb_svn(case: TdxAppraisal) -> Finding:
     """tdx.policy.tee_tcb_svn."""
     minimum, found = case.policy.min_tee_tcb_svn, case.verified.quote.td_report.tee_tcb_svn
@@ -264,6 +279,7 @@ APPRAISAL_CHECKS: Final = CheckTable[TdxAppraisal](
         "tdx.policy.tcb": tcb_status,
         "tdx.policy.advisories": advisories,
         "tdx.policy.tcb_evaluation": tcb_evaluation,
+        "tdx.policy.collateral_age": collateral_age,
         "tdx.policy.tee_tcb_svn": tee_tcb_svn,
         **{f"tdx.policy.{key}": _pin_check(key, source) for key, _, source, _ in PINNED_FIELDS},
     }

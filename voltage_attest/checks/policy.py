@@ -134,6 +134,16 @@ _TCB = (
         (*AUTHENTIC_QUOTE, "tdx.tcb.converged"),
     ),
     Check(
+        "tdx.policy.collateral_age",
+        "Intel's collateral is recent enough",
+        "TCB info and QE identity were issued no longer ago than tdx.collateral.max_age.",
+        "That nothing newer exists.",
+        "Intel PCS API v4, issueDate",
+        "Fetch collateral again: what is cached or given is older than the policy allows.",
+        Actor.YOU,
+        (*AUTHENTIC_QUOTE, "tdx.tcb.converged"),
+    ),
+    Check(
         "tdx.policy.tee_tcb_svn",
         "TEE_TCB_SVN reaches the policy's minimum",
         "Each of its 16 bytes is at least the byte of tdx.min_tee_tcb_svn.",
@@ -142,6 +152,39 @@ _TCB = (
         "The provider must update the TDX module or microcode.",
         Actor.PROVIDER,
         AUTHENTIC_QUOTE,
+    ),
+)
+
+_BINDING = (
+    Check(
+        "evidence.provider_opinion",
+        "What the operator says of the pod does not contradict the hardware",
+        "measurement_valid is not false, and mr_td and tdx_version are not other than the quote's.",
+        "Anything else: an opinion is compared and shown, never relied upon.",
+        "voltage-attest, DESIGN: the provider's word is not evidence",
+        "Ask the operator why its answer and its hardware disagree. Do not use the pod until that is explained.",
+        Actor.PROVIDER,
+        AUTHENTIC_QUOTE,
+    ),
+    Check(
+        "binding.nonce",
+        "The evidence was made for this request",
+        "The answer names the nonce that the verifier drew, all 32 bytes of it (constant-time comparison).",
+        "That the quote holds it: binding.report_data proves that.",
+        "RFC 9334, section 10.2 (nonce-based freshness)",
+        "Ask the pod again with a fresh nonce. If it repeats an old answer, treat it as hostile.",
+        Actor.PROVIDER,
+        ("evidence.quote_present",),
+    ),
+    Check(
+        "binding.report_data",
+        "The quote is bound to our nonce and to the pod's TLS key",
+        "REPORTDATA, recomputed over all 64 bytes by the policy's binding rule, is what the hardware signed.",
+        "That the key never left the TD: that rests on the measured image.",
+        "voltage-attest/1 and the providers' rules (docs/bindings.md)",
+        "Do not send anything: the evidence may be relayed from another machine. Check channel.binding in the policy.",
+        Actor.PROVIDER,
+        (*AUTHENTIC_QUOTE, "binding.nonce"),
     ),
 )
 
@@ -158,4 +201,5 @@ POLICY_CHECKS: tuple[Check, ...] = (
     *_TD,
     *_TCB,
     *(_pin(key, name, source) for key, name, source, _ in PINNED_FIELDS),
+    *_BINDING,
 )

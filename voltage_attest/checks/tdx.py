@@ -18,12 +18,24 @@ _SUSPECT = "Do not send anything to this pod. Ask the provider for fresh evidenc
 
 _QUOTE = (
     Check(
+        "evidence.fetch",
+        "The pod answered with evidence",
+        "The request for evidence was answered in the agreed shape, without redirect, within bounds and in time.",
+        "Anything about the content of the answer.",
+        "voltage-attest, DESIGN section 6",
+        "Look at the reason: a network or service failure may pass, so try again; a redirect or a page instead of evidence means "
+        "that something else answers for this pod.",
+        Actor.PROVIDER,
+    ),
+    Check(
         "evidence.quote_present",
         "The answer holds a TDX quote",
         "Evidence signed by hardware was given, not only an opinion about it.",
         "Anything about the quote's content.",
         "RFC 9334, section 4.1 (Evidence)",
         "Ask the provider for an endpoint that returns the raw quote; an operator's own 'verified: true' is not evidence.",
+        Actor.PROVIDER,
+        ("evidence.fetch",),
     ),
     Check(
         "tdx.quote.parse",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from voltage_attest.cli.exits import CannotUse, Exit
-from voltage_attest.cli.files import STDIN, read_input
+from voltage_attest.cli.files import MAX_INPUT_SIZE, STDIN, read_input
 from voltage_attest.cli.terminal import emit, wants_color
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def _recognise(data: bytes, file: str) -> Inspection:
     from voltage_attest.cli.inspect_recognise import KINDS, inspect_bytes
     from voltage_attest.errors import InputError
 
+    if len(data) > MAX_INPUT_SIZE:
+        raise CannotUse(f"{file} has more than {MAX_INPUT_SIZE} bytes; expected {KINDS}.")
     if not data:
         raise CannotUse(f"{file} is empty; expected {KINDS}.")
     try:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from voltage_attest.cli.inspect_tree import Branch, Inspection, Leaf, Node, Rows, stamp
+from voltage_attest.crypto.certificates import UNREADABLE_X509
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.encoding import strict_base64
 from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, PckExtension, parse_pck_extension
@@ -20,9 +20,6 @@ from voltage_attest.evidence.pem import parse_pem_chain
 from voltage_attest.trust import PINNED_ROOTS
 
 __all__ = ["certificate_rows", "crl_members", "inspect_der", "inspect_pem", "unreadable"]
-
-_UNREADABLE: Final = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, UnsupportedAlgorithm)
-"""All that ``cryptography`` raises on malformed or unfamiliar certificates, in any field."""
 
 _PEM_CRL: Final = re.compile(rb"-----BEGIN X509 CRL-----\s+([A-Za-z0-9+/=\s]+)-----END X509 CRL-----\s*")
 
@@ -52,12 +49,12 @@ def inspect_der(data: bytes) -> Inspection | None:
     try:
         x509.load_der_x509_certificate(data)
         return Inspection("certificates", "Certificate", (certificate_rows("certificates", [data]),))
-    except _UNREADABLE:
+    except UNREADABLE_X509:
         pass
     try:
         x509.load_der_x509_crl(data)
         return Inspection("crl", "Certificate revocation list", crl_members(data))
-    except _UNREADABLE:
+    except UNREADABLE_X509:
         return None
 
 
@@ -75,7 +72,7 @@ def crl_members(der: bytes) -> tuple[Node, ...]:
             Leaf("size", len(der)),
             Leaf("sha256", hashlib.sha256(der).hexdigest()),
         )
-    except _UNREADABLE as error:
+    except UNREADABLE_X509 as error:
         return (unreadable(error),)
 
 
@@ -98,7 +95,7 @@ def _certificate(der: bytes) -> tuple[Node, ...]:
             Leaf("equals_pinned_root", digest == PINNED_ROOTS["intel"].sha256, "byte for byte; says nothing of the others"),
             *_pck_extension(certificate),
         )
-    except _UNREADABLE as error:
+    except UNREADABLE_X509 as error:
         return (unreadable(error),)
 
 

@@ -39,6 +39,12 @@ rtmr1 = ["<96 hex digits>"]
 rtmr2 = ["<96 hex digits>"]
 rtmr3 = {{ unpinned = "why it is left open" }}"""
 
+_NO_COLLATERAL: Final = (
+    "No --collateral was given, so Intel's nine documents are missing: pck_crl_issuer_chain, root_ca_crl, pck_crl,\n"
+    "tcb_info_issuer_chain, tcb_info, tcb_info_signature, qe_identity_issuer_chain, qe_identity, qe_identity_signature.\n"
+    "Fetch them from Intel PCS or a PCCS for the FMSPC that `voltage-attest inspect QUOTE` shows."
+)
+
 
 @click.command()
 @click.option("--quote", metavar="FILE", required=True, help="TDX quote: raw, hex or base64.")
@@ -74,6 +80,8 @@ def verify(
     require_one_stdin(quote=quote, collateral=collateral, policy=policy, trust_root=trust_root)
     result = _examine(_read_policy(policy), _read_roots(trust_root), quote, collateral, at)
     _report(result, form, output, quiet=quiet, verbose=verbose)
+    if collateral is None:
+        click.echo(_NO_COLLATERAL, err=True)
     return EXIT_OF_VERDICT[result.verdict]
 
 

@@ -16,7 +16,7 @@ Signatures cover ``tcb_info`` and ``qe_identity`` exactly as these strings stand
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, cast
 
 from voltage_attest.collateral.strict_json import parse_strict_json
 from voltage_attest.errors import CollateralFormatError
@@ -81,11 +81,7 @@ def parse_intel_collateral(data: bytes) -> IntelCollateral:
             document="collateral",
             remedy="Export it as the nine-key JSON; other layouts (PCS answers, bundles) are not read here.",
         )
-    documents: dict[str, str] = {}
     for key, value in found.items():
-        if value is None:
-            continue
-        if not isinstance(value, str):
+        if value is not None and not isinstance(value, str):
             raise CollateralFormatError(f"{key} is a {type(value).__name__}", expected="text", document=key)
-        documents[key] = value
-    return IntelCollateral(**documents)
+    return IntelCollateral(**cast("dict[str, str]", found))  # type: ignore[arg-type]  # absences is no key of the JSON

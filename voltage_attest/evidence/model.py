@@ -1,7 +1,7 @@
 """Evidence as it came from a pod (RATS: Evidence): raw bytes and claims, nothing of it believed.
 
-Whatever shape a provider answers in, :mod:`voltage_attest.pods` brings it into this one. Parts that later verifiers judge (event
-log, GPU and switch evidence) are carried as received.
+Whatever shape a provider answers in, :mod:`voltage_attest.pods` brings it into this one. Parts that later verifiers judge
+(event log, GPU and switch evidence) are carried as received.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Evidence:
     """One attestation's evidence.
 
     ``quote`` is raw, hex or base64, as received; None where the answer held none. ``nonce`` is what the answer says it was made
-    for (32 bytes), ``tls_spki_sha256`` (32 bytes) is the hash of the key in the TLS certificate that the answer names: a claim until
-    REPORTDATA holds it. ``e2ee_public_key`` is raw bytes. ``binding_inputs`` holds what other providers' bindings hash
+    for (32 bytes), ``tls_spki_sha256`` (32 bytes) is the hash of the key in the TLS certificate that the answer names: a claim
+    until REPORTDATA holds it. ``e2ee_public_key`` is raw bytes. ``binding_inputs`` holds what other providers' bindings hash
     (signing address, the nonce as text, ...), by the names that :mod:`voltage_attest.appraise.binding` documents.
     """
 

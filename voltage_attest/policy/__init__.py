@@ -7,6 +7,26 @@ file, key, line and remedy. A policy that pins nothing, or that could never matc
 from __future__ import annotations
 
 from voltage_attest.policy.load import load_policy, parse_policy
-from voltage_attest.policy.model import Pin, Policy, TcbException, TcbPolicy, TdxPolicy, Unpinned
+from voltage_attest.policy.model import (
+    ChannelPolicy,
+    CollateralPolicy,
+    Pin,
+    Policy,
+    TcbException,
+    TcbPolicy,
+    TdxPolicy,
+    Unpinned,
+)
 
-__all__ = ["Pin", "Policy", "TcbException", "TcbPolicy", "TdxPolicy", "Unpinned", "load_policy", "parse_policy"]
+__all__ = [
+    "ChannelPolicy",
+    "CollateralPolicy",
+    "Pin",
+    "Policy",
+    "TcbException",
+    "TcbPolicy",
+    "TdxPolicy",
+    "Unpinned",
+    "load_policy",
+    "parse_policy",
+]

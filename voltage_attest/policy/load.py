@@ -11,13 +11,14 @@ from voltage_attest.errors import PolicyError
 from voltage_attest.policy.model import POLICY_SCHEMA, Policy
 from voltage_attest.policy.table import Table
 from voltage_attest.policy.tdx import read_tdx
+from voltage_attest.policy.transport import read_channel
 
 __all__ = ["MAX_POLICY_SIZE", "load_policy", "parse_policy"]
 
 MAX_POLICY_SIZE: Final = 1024 * 1024
 """Bytes."""
 
-_PLANNED: Final = ("gpu", "channel", "models", "compliance", "audit", "workload")
+_PLANNED: Final = ("gpu", "models", "compliance", "audit", "workload")
 
 
 def load_policy(path: Path) -> Policy:
@@ -59,7 +60,7 @@ def parse_policy(text: str, *, path: Path | None = None) -> Policy:
             raise top.error(
                 section,
                 f"the section [{section}]",
-                "[tdx] and [tdx.tcb], which this version judges",
+                "[tdx] and [channel], which this version judges",
                 "Remove it, or install a version that judges it: a rule that nobody checks protects nobody.",
             )
     if "tdx" not in found:
@@ -73,10 +74,12 @@ def parse_policy(text: str, *, path: Path | None = None) -> Policy:
         name=top.text("name"),
         valid_until=top.optional_date("valid_until"),
         tdx=read_tdx(top.table("tdx")),
+        channel=read_channel(top.table("channel")) if "channel" in top else None,
         sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         path=None if path is None else str(path),
         locations=top.locations(),
     )
+    top.optional("channel", dict, "[channel]")
     top.finish()
     return policy
 

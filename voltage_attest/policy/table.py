@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from datetime import date, datetime
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from voltage_attest.errors import PolicyError
 from voltage_attest.policy.locate import locate_keys
 from voltage_attest.result import Location
 
 __all__ = ["Table"]
+
+_DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Table:
@@ -86,6 +91,25 @@ class Table:
         if isinstance(value, int) and value < 0:
             raise self.error(key, str(value), "0 or more", f"Write {key} = 17.")
         return value if isinstance(value, int) else None
+
+    def optional_choice(self, key: str, choices: Sequence[str]) -> str | None:
+        """One of the given words, or None where absent."""
+        value = self.optional(key, str, f'"{choices[0]}"')
+        if value is not None and value not in choices:
+            near = difflib.get_close_matches(str(value), choices, 1)
+            remedy = f'Did you mean "{near[0]}"?' if near else f'Write {key} = "{choices[0]}".'
+            raise self.error(key, repr(value), f"one of {', '.join(choices)}", remedy)
+        return None if value is None else str(value)
+
+    def optional_duration(self, key: str, example: str) -> timedelta | None:
+        """A positive duration such as 90s, 15m, 12h or 30d, or None where absent."""
+        value = self.optional(key, str, f'"{example}"')
+        if value is None:
+            return None
+        match = _DURATION.fullmatch(str(value))
+        if match is None or not int(match[1]):
+            raise self.error(key, repr(value), "a number with s, m, h or d", f'Write {key} = "{example}".')
+        return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
     def flag(self, key: str) -> bool:
         """A boolean; absent is false."""

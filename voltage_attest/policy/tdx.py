@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from voltage_attest.checks.policy import PINNED_FIELDS
-from voltage_attest.policy.model import Pin, TcbException, TcbPolicy, TdxPolicy, Unpinned
+from voltage_attest.policy.model import CollateralPolicy, Pin, TcbException, TcbPolicy, TdxPolicy, Unpinned
 from voltage_attest.policy.table import Table
+from voltage_attest.policy.transport import read_collateral
 from voltage_attest.tcb_status import TcbStatus
 
 __all__ = ["read_tdx"]
@@ -40,12 +41,14 @@ def read_tdx(table: Table) -> TdxPolicy:
     policy = TdxPolicy(
         pins=MappingProxyType(pins),
         tcb=tcb,
+        collateral=read_collateral(table.table("collateral")) if "collateral" in table else CollateralPolicy(),
         min_tee_tcb_svn=None if minimum is None else _hex(table, "min_tee_tcb_svn", str(minimum), _TEE_TCB_SVN_SIZE),
         unsafe_allow_debug=table.flag("unsafe_allow_debug"),
         unsafe_allow_sept_ve=table.flag("unsafe_allow_sept_ve"),
         locations=MappingProxyType(table.locations()),
     )
     table.optional("tcb", dict, "[tdx.tcb]")
+    table.optional("collateral", dict, "[tdx.collateral]")
     table.finish()
     return policy
 

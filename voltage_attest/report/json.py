@@ -39,6 +39,8 @@ MAX_RESULT_SIZE: Final = 16 * 1024 * 1024
 
 _VERIFIER: Final = "voltage-attest"
 
+_TD_REPORTS: Final = ("TD_REPORT_10", "TD_REPORT_15", "TD_REPORT_15_EX")
+
 _HEX_CLAIMS: Final = {
     "tee_tcb_svn": 16,
     "mr_seam": 48,
@@ -244,7 +246,7 @@ def _parse_claims(found: Fields) -> TdxClaims | None:
     status = tdx.optional_text("tcb_status")
     claims = TdxClaims(
         quote_version=tdx.number("quote_version"),
-        td_report=tdx.text("td_report"),
+        td_report=_one_of(tdx, "td_report", tdx.text("td_report"), _TD_REPORTS),
         mr_service_td=tdx.optional_hex("mr_service_td", 48),
         platform_instance_id=tdx.optional_hex("platform_instance_id", 16),
         pce_svn=tdx.number("pce_svn"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from voltage_attest.collateral.qe_identity import QeIdentity
 from voltage_attest.collateral.tcb_info import TcbInfo
 from voltage_attest.crypto.crl import RevocationList
 from voltage_attest.evidence.td_report import TdReport15
-from voltage_attest.result import CollateralRecord, TdxClaims
+from voltage_attest.result import CollateralRecord, CollateralSource, TdxClaims
 from voltage_attest.verify.documents import Documents, Unreadable
 from voltage_attest.verify.types import VerifiedQuote
 
@@ -58,11 +60,14 @@ def _window(document: object) -> tuple[datetime | None, datetime | None]:
     return None, None
 
 
-def collateral_records(documents: Documents, source: str) -> tuple[CollateralRecord, ...]:
+_FROM_FILE: Final = CollateralSource()
+
+
+def collateral_records(documents: Documents, sources: Mapping[str, CollateralSource]) -> tuple[CollateralRecord, ...]:
     """One record for each of the four dated documents that was given, with its SHA-256 as received."""
     return tuple(
         [
-            CollateralRecord(kind, source, documents.sha256[kind], *_window(document))
+            _record(kind, sources.get(kind, _FROM_FILE), documents.sha256[kind], *_window(document))
             for kind, document in (
                 ("root-ca-crl", documents.root_crl),
                 ("pck-crl", documents.pck_crl),
@@ -72,6 +77,12 @@ def collateral_records(documents: Documents, source: str) -> tuple[CollateralRec
             if kind in documents.sha256
         ]
     )
+
+
+def _record(
+    kind: str, source: CollateralSource, sha256: str, issued: datetime | None, next_update: datetime | None
+) -> CollateralRecord:
+    return CollateralRecord(kind, source.url, sha256, issued, next_update, source.from_cache)
 
 
 def earliest_end(documents: Documents, *others: datetime | None) -> datetime | None:

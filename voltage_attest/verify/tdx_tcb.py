@@ -181,6 +181,7 @@ class TcbCase:
             converge(levels, self.info, self.report),
             tuple(sorted({advisory for level in named for advisory in level.advisory_ids})),
             min([level.tcb_date for level in named]),
+            min(self.info.issue_date, self.identity.issue_date),
             min(self.info.tcb_evaluation_data_number, self.identity.tcb_evaluation_data_number),
         )
 

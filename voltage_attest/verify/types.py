@@ -22,11 +22,15 @@ SEAL: Final = _Seal()
 
 @dataclass(frozen=True, slots=True)
 class PlatformTcb:
-    """The converged TCB: status after joining platform, module and QE, its advisories united, and the earliest tcbDate."""
+    """The converged TCB: status after joining platform, module and QE, its advisories united, and the earliest tcbDate.
+
+    ``issued`` is when the older of TCB info and QE identity was issued, and the number the lower of both (UTC).
+    """
 
     status: TcbStatus
     advisory_ids: tuple[str, ...]
     tcb_date: datetime
+    issued: datetime
     tcb_evaluation_data_number: int
 
 
