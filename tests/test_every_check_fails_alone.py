@@ -12,7 +12,7 @@ from voltage_attest.checks import REGISTRY
 from voltage_attest.policy import parse_policy
 from voltage_attest.result import AttestationResult, Status, Verdict
 from voltage_attest.trust import TrustRoots
-from voltage_attest.verifier import Evidence, Verifier
+from voltage_attest.verifier import Verifier
 
 ROOTS = TrustRoots.from_pem(intel=INTEL.root_pem)
 
@@ -25,7 +25,7 @@ def verifier_for(policy: str) -> Verifier:
 @cache
 def judged(case_id: str) -> tuple[Case, AttestationResult]:
     case = CASES[case_id]()
-    return case, verifier_for(case.policy).examine(Evidence(quote=case.quote), case.collateral, at=case.at)
+    return case, case.examined_by(verifier_for(case.policy))
 
 
 def dependents(check_ids: frozenset[str]) -> frozenset[str]:
@@ -86,7 +86,4 @@ def test_a_verifier_that_remembers_judges_as_one_that_does_not() -> None:
     cases = [case for case in (make() for make in CASES.values()) if case.policy == policy_text()]
     for case in (*cases, *reversed(cases)):
         fresh = Verifier(parse_policy(case.policy), roots=ROOTS)
-        evidence = Evidence(quote=case.quote)
-        assert warm.examine(evidence, case.collateral, at=case.at) == fresh.examine(
-            evidence, case.collateral, at=case.at
-        )
+        assert case.examined_by(warm) == case.examined_by(fresh)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from voltage_attest.evidence.model import Evidence
+from voltage_attest.result import AttestationResult, Finding
 from voltage_attest.testing import APPRAISED_AT, FakeIntel, TdReportFields
+from voltage_attest.verifier import Verifier
 
 __all__ = [
     "CASES",
@@ -34,7 +37,12 @@ QUOTE: Final = PLATFORM.quote()
 
 
 def policy_text(
-    *, tdx: Mapping[str, str] | None = None, tcb: Mapping[str, str] | None = None, top: Mapping[str, str] | None = None
+    *,
+    tdx: Mapping[str, str] | None = None,
+    tcb: Mapping[str, str] | None = None,
+    top: Mapping[str, str] | None = None,
+    collateral: Mapping[str, str] | None = None,
+    channel: Mapping[str, str] | None = None,
 ) -> str:
     """Write a policy that accepts the default TD; the values given (TOML, by key) replace or join its own."""
     td = TdReportFields()
@@ -44,8 +52,9 @@ def policy_text(
         ["", *_assignments({"schema": '"voltage-attest/policy/1"', "name": '"case"', **(top or {})})],
         ["[tdx]", *_assignments(keys)],
     ]
-    if tcb:
-        sections.append(["[tdx.tcb]", *_assignments(tcb)])
+    for name, section in (("tdx.tcb", tcb), ("tdx.collateral", collateral), ("channel", channel)):
+        if section is not None:
+            sections.append([f"[{name}]", *_assignments(section)])
     return "\n\n".join("\n".join(lines).lstrip() for lines in sections) + "\n"
 
 
@@ -63,7 +72,8 @@ class Case:
     """Evidence, collateral, policy and time; and what must come of them.
 
     ``failed`` and ``errors`` are the checks that must end so, complete. ``tcb_status`` is what the claims must say,
-    where given. ``quote`` None stands for an answer without one.
+    where given. ``quote`` None stands for an answer without one; ``claims`` is what else the answer holds, ``nonce`` what the
+    verifier drew, ``fetched`` what became of fetching.
     """
 
     failed: frozenset[str] = frozenset()
@@ -73,6 +83,14 @@ class Case:
     policy: str = field(default_factory=policy_text)
     at: datetime = APPRAISED_AT
     tcb_status: str | None = None
+    claims: Evidence = field(default_factory=Evidence)
+    nonce: bytes | None = None
+    fetched: Finding | None = None
+
+    def examined_by(self, verifier: Verifier) -> AttestationResult:
+        """What that verifier makes of the case."""
+        evidence = replace(self.claims, quote=self.quote)
+        return verifier.examine(evidence, self.collateral, at=self.at, nonce=self.nonce, fetched=self.fetched)
 
     @property
     def closing(self) -> frozenset[str]:

@@ -193,9 +193,7 @@ def attestation_key_off_the_curve() -> Case:
     """The attestation key is no point on P-256, and the quoting enclave vouches for it nonetheless."""
     point = b"\x01" * 64
     qe = replace(_QE, report_data=sha256(point + _QE.auth_data).digest() + bytes(32))
-    return Case(
-        failed=frozenset({"tdx.quote.signature"}), quote=spliced(PLATFORM.quote(qe=qe), _ATTESTATION_KEY, point)
-    )
+    return Case(failed=frozenset({"tdx.quote.signature"}), quote=spliced(PLATFORM.quote(qe=qe), _ATTESTATION_KEY, point))
 
 
 @case

@@ -54,9 +54,7 @@ def _judged(
 
 def _with_module(info: TcbInfo, *levels: IsvLevel, module: TdxModule | None = None) -> TcbInfo:
     """TCB info whose only module identity is TDX_01 with these levels."""
-    return replace(
-        info, module_identities=(TdxModuleIdentity(id="TDX_01", levels=levels, module=module or TdxModule()),)
-    )
+    return replace(info, module_identities=(TdxModuleIdentity(id="TDX_01", levels=levels, module=module or TdxModule()),))
 
 
 def _isv(isv_svn: int, status: str, *advisory_ids: str) -> IsvLevel:

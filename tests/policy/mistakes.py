@@ -63,8 +63,8 @@ MISTAKES = {
         ("Did you mean until?",),
     ),
     "top level": Mistake("name =", 'owner = "me"\nname =', "owner", 2, ("unknown key 'owner'", "Remove it.")),
-    "collateral": Mistake(
-        "[tdx.tcb]", '[tdx.collateral]\nmax_age = "30d"\n[tdx.tcb]', "tdx.collateral", 15, ("unknown key 'collateral'",)
+    "measurements": Mistake(
+        "[tdx.tcb]", '[tdx.measurements]\nmax_age = "30d"\n[tdx.tcb]', "tdx.measurements", 15, ("unknown key 'measurements'",)
     ),
     "unpinned twice": Mistake(
         'unpinned = "differs per host"', 'unpinned = "why", until = 2027-01-01', "tdx.rtmr1.until", 8, ("unknown key 'until'",)

@@ -14,7 +14,7 @@ from tests.policy.mistakes import MISTAKES, MRTD, TEXT
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
 from voltage_attest.errors import PolicyError
-from voltage_attest.policy import Pin, Policy, TcbException, TcbPolicy, Unpinned, load_policy, parse_policy
+from voltage_attest.policy import Pin, Policy, TcbException, TcbPolicy, Unpinned, load, load_policy, parse_policy
 from voltage_attest.policy.load import MAX_POLICY_SIZE
 from voltage_attest.result import Location
 from voltage_attest.tcb_status import TcbStatus
@@ -101,7 +101,7 @@ def test_a_mistake_is_named_with_file_key_line_and_remedy(name: str) -> None:
         assert words in str(error)
 
 
-@pytest.mark.parametrize("section", ["gpu", "channel", "models", "compliance", "audit", "workload"])
+@pytest.mark.parametrize("section", load._PLANNED)
 def test_a_section_that_this_version_does_not_judge_is_refused(section: str) -> None:
     """A rule that nobody checks protects nobody."""
     with pytest.raises(PolicyError) as raised:

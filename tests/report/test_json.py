@@ -25,7 +25,7 @@ from voltage_attest.report import parse_result, render_json
 from voltage_attest.report.json import MAX_RESULT_SIZE
 from voltage_attest.result import AttestationResult, CheckResult, Finding, Status, Verdict
 from voltage_attest.trust import TrustRoots
-from voltage_attest.verifier import Evidence, Verifier
+from voltage_attest.verifier import Verifier
 
 Document = dict[str, Any]
 
@@ -42,7 +42,7 @@ def judged(name: str) -> AttestationResult:
     """The result of a case of ``tests.cases``."""
     case = CASES[name]()
     verifier = Verifier(parse_policy(case.policy), roots=TrustRoots.from_pem(intel=INTEL.root_pem))
-    return verifier.examine(Evidence(quote=case.quote), case.collateral, at=case.at)
+    return case.examined_by(verifier)
 
 
 def document_of(result: AttestationResult) -> Document:

@@ -23,8 +23,8 @@ _QUOTE = (
         "The request for evidence was answered in the agreed shape, without redirect, within bounds and in time.",
         "Anything about the content of the answer.",
         "voltage-attest, DESIGN section 6",
-        "Look at the reason: a network or service failure may pass, so try again; a redirect or a page instead of evidence means "
-        "that something else answers for this pod.",
+        "Look at the reason: a network or service failure may pass, so try again; a redirect or a page instead of evidence "
+        "means that something else answers for this pod.",
         Actor.PROVIDER,
     ),
     Check(

@@ -20,6 +20,7 @@ GROUPS: Final = {
     "TCB": ("tdx.module.", "tdx.tcb."),
     "TD": ("tdx.td.",),
     "Policy": ("policy.", "tdx.policy."),
+    "Binding": ("binding.",),
 }
 """Title of a group to the beginnings of its checks' ids. What begins otherwise is shown last, under ``Other``."""
 
@@ -102,7 +103,7 @@ class Table:
         if text is None:
             return
         for number, part in enumerate(_one_value_a_line(text)):
-            yield from hanging(f"{' ' * _DETAIL}{'' if number else label}", part, _FIELD, self.width)
+            yield from hanging(f"{' ' * _DETAIL}{'or' if number else label}", part, _FIELD, self.width)
 
     def _skipped(self, rows: list[CheckResult]) -> Iterator[str]:
         by_reason: dict[str, list[str]] = {}
@@ -152,6 +153,4 @@ def _rule(finding: Finding) -> str | None:
 def _one_value_a_line(text: str) -> list[str]:
     """Accepted values side by side are told apart only when each stands on its own line."""
     parts = text.split(" or ")
-    if len(parts) == 1 or max(map(len, parts)) < _LONG_WORD:
-        return [text]
-    return [f"{part} or" for part in parts[:-1]] + parts[-1:]
+    return [text] if max(map(len, parts)) < _LONG_WORD else parts
