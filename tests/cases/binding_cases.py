@@ -158,7 +158,7 @@ def unreachable_pod() -> Case:
     return Case(quote=None, fetched=undecided("the pod did not answer"), errors=frozenset({"evidence.fetch"}))
 
 
-_TRUTH = ProviderOpinion(True, TdReportFields().mrtd.hex(), "1.5")
+_TRUTH = ProviderOpinion(measurement_valid=True, mr_td=TdReportFields().mrtd.hex(), tdx_version="1.5")
 
 
 @case

@@ -30,15 +30,19 @@ INTEL: Final = FakeIntel()
 PLATFORM: Final = INTEL.platform()
 ROOTS: Final = TrustRoots.from_pem(intel=INTEL.root_pem)
 
+_TD: Final = TdReportFields()
+_QE: Final = QeFields()
+_PCK: Final = PckFields()
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
     """One TD on one platform under one Intel; every part that is left out is genuine, current and up to date."""
 
-    td: TdReportFields = TdReportFields()
+    td: TdReportFields = _TD
     shape: QuoteShape = QuoteShape.V4
-    qe: QeFields = QeFields()
-    pck: PckFields = PckFields()
+    qe: QeFields = _QE
+    pck: PckFields = _PCK
     platform: Platform | None = None
     tcb_info: TcbInfo | None = None
     qe_identity: QeIdentity | None = None

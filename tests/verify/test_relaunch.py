@@ -25,6 +25,7 @@ DATE = datetime(2025, 8, 13, tzinfo=UTC)
 
 INFO = INTEL.tcb_info(PLATFORM)
 """Newest level: TDX components (5, 0, 4); newest modules: TDX_01 at 11, TDX_03 at 5."""
+PARSED = parse_tcb_info(INFO.to_json())
 OLD_SVN = bytes((4, 1, 4)).ljust(16, b"\0")
 NEW_SVN = bytes((11, 1, 4)).ljust(16, b"\0")
 
@@ -46,7 +47,7 @@ class Case:
     qe: TcbStatus = UTD
     body_type: BodyType = BodyType.TD_REPORT_15
     svn2: bytes = NEW_SVN
-    info: TcbInfo = parse_tcb_info(INFO.to_json())
+    info: TcbInfo = PARSED
 
     def converged(self) -> TcbStatus:
         """What the package makes of it."""
