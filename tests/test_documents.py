@@ -88,13 +88,13 @@ def environment() -> dict[str, str]:
 def matches(expected: str, actual: str) -> bool:
     """Whether ``actual`` is ``expected``; ``...`` stands for any text in its line, alone on a line for any lines.
 
-    Spaces at line ends and empty lines at either end do not count.
+    How wide a gap between two columns is does not count, nor do spaces at line ends and empty lines at either end.
     """
     return re.fullmatch("".join(map(_line_pattern, _lines(expected))), "".join(_lines(actual))) is not None
 
 
 def _lines(text: str) -> list[str]:
-    return [f"{line.rstrip()}\n" for line in text.strip("\n").splitlines()]
+    return [f"{re.sub(' {2,}', '  ', line.rstrip())}\n" for line in text.strip("\n").splitlines()]
 
 
 def _line_pattern(line: str) -> str:

@@ -22,7 +22,7 @@ from voltage_attest.checks.page import render_checks_page
 
 PACKAGE = Path(voltage_attest.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("cryptography", "pydantic", "click", "rich", "httpx", "jsonschema", "openai", "lxml")
+HEAVY = ("cryptography", "pydantic", "click", "rich", "httpx", "jsonschema", "openai", "lxml", "tomlkit", "platformdirs")
 MAX_LINES = 400
 
 PROVENANCE_ROW = re.compile(r"^\| `([^`]+)` \| (\d+) \| `([0-9a-f]{64})` \| .+ \|$", re.MULTILINE)
@@ -112,8 +112,7 @@ def test_the_page_of_checks_is_what_the_registry_says(repository: Path) -> None:
 
 def test_real_evidence_is_what_its_provenance_says(real: Path) -> None:
     rows = {
-        path: (int(size), digest)
-        for path, size, digest in PROVENANCE_ROW.findall((real / "PROVENANCE.md").read_text("utf-8"))
+        path: (int(size), digest) for path, size, digest in PROVENANCE_ROW.findall((real / "PROVENANCE.md").read_text("utf-8"))
     }
     found = {
         file.relative_to(real).as_posix(): (file.stat().st_size, hashlib.sha256(file.read_bytes()).hexdigest())

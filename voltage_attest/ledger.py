@@ -7,7 +7,6 @@ subject; otherwise its row says ``not_run`` and why. A row is written once and n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from voltage_attest.checks import REGISTRY, Check
@@ -17,15 +16,9 @@ __all__ = ["CheckTable", "Ledger"]
 
 Case = TypeVar("Case")
 
+_PASSED: Final = Status.PASSED
+_SKIPPED: Final = Status.SKIPPED
 _POSITION: Final = {check_id: position for position, check_id in enumerate(REGISTRY)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Step(Generic[Case]):
-    check: Check
-    position: int
-    requires: frozenset[str]
-    judge: Callable[[Case], Finding]
 
 
 class CheckTable(Generic[Case]):
@@ -34,9 +27,9 @@ class CheckTable(Generic[Case]):
     __slots__ = ("steps",)
 
     def __init__(self, functions: Mapping[str, Callable[[Case], Finding]]) -> None:
-        self.steps: tuple[_Step[Case], ...] = tuple(
+        self.steps: tuple[tuple[Check, int, frozenset[str], Callable[[Case], Finding]], ...] = tuple(
             [
-                _Step(REGISTRY[check_id], _POSITION[check_id], frozenset(REGISTRY[check_id].requires), judge)
+                (REGISTRY[check_id], _POSITION[check_id], frozenset(REGISTRY[check_id].requires), judge)
                 for check_id, judge in functions.items()
             ]
         )
@@ -44,7 +37,7 @@ class CheckTable(Generic[Case]):
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids, in order."""
-        return tuple([step.check.id for step in self.steps])
+        return tuple([check.id for check, *_ in self.steps])
 
 
 class Ledger:
@@ -59,11 +52,11 @@ class Ledger:
     def run(self, table: CheckTable[Case], case: Case) -> None:
         """Run every check whose prerequisites hold; record the others as ``not_run``."""
         holding = self._holding
-        for step in table.steps:
-            if step.requires <= holding:
-                self._write(step.check, step.position, step.judge(case))
+        for check, position, requires, judge in table.steps:
+            if requires <= holding:
+                self._write(check, position, judge(case))
             else:
-                self._leave(step.check)
+                self._leave(check)
 
     def leave(self, check_ids: Iterable[str]) -> None:
         """Record checks that cannot run because their subject could not be read: each must have a failed prerequisite."""
@@ -86,7 +79,8 @@ class Ledger:
         if self._rows[position] is not None:
             raise RuntimeError(f"{check.id} was judged twice")
         self._rows[position] = CheckResult(check, finding)
-        if finding.status is Status.PASSED or finding.status is Status.SKIPPED:
+        status = finding.status
+        if status is _PASSED or status is _SKIPPED:
             self._holding.add(check.id)
 
     def _leave(self, check: Check) -> None:

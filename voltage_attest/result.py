@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from voltage_attest.checks import Check
 from voltage_attest.errors import VerificationError
@@ -41,7 +41,7 @@ __all__ = [
     "undecided",
 ]
 
-RESULT_SCHEMA = "voltage-attest/result/1"
+RESULT_SCHEMA: Final = "voltage-attest/result/1"
 
 
 class Status(StrEnum):
@@ -57,6 +57,10 @@ class Status(StrEnum):
     def closes_gate(self) -> bool:
         """True for ``failed`` and ``error``: with either, nothing is sent."""
         return self is Status.FAILED or self is Status.ERROR
+
+
+_PASSED: Final = Status.PASSED
+_SKIPPED: Final = Status.SKIPPED
 
 
 class Verdict(StrEnum):
@@ -92,7 +96,7 @@ class Finding(NamedTuple):
 
 def passed(actual: str | None = None, *, expected: str | None = None) -> Finding:
     """The check holds; ``actual`` is the value that satisfied it."""
-    return Finding(Status.PASSED, actual, expected)
+    return Finding(_PASSED, actual, expected)
 
 
 def failed(*, expected: str, actual: str, reason: str, location: Location | None = None) -> Finding:
@@ -102,7 +106,7 @@ def failed(*, expected: str, actual: str, reason: str, location: Location | None
 
 def skipped(reason: str, *, actual: str | None = None, unsafe: bool = False, location: Location | None = None) -> Finding:
     """The policy left it open, or there is no subject for it. ``unsafe`` marks a safeguard the policy switched off."""
-    return Finding(Status.SKIPPED, actual, None, reason, unsafe, location)
+    return Finding(_SKIPPED, actual, None, reason, unsafe, location)
 
 
 def undecided(reason: str, *, expected: str | None = None, actual: str | None = None) -> Finding:

@@ -18,7 +18,6 @@ from voltage_attest._version import __version__
 from voltage_attest.appraise.binding import BINDING_CHECKS, ClaimsCase
 from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal, exception_in_use
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
-from voltage_attest.crypto.certificates import CertificateLoader, load_root
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.encoding import decode_quote_bytes
 from voltage_attest.evidence.model import Evidence
@@ -56,8 +55,7 @@ class Verifier:
     def __init__(self, policy: Policy, *, roots: TrustRoots | None = None) -> None:
         self.policy = policy
         self.roots = TrustRoots.default() if roots is None else roots
-        self._intel_root = load_root(self.roots.intel)
-        self._workshop = Workshop(CertificateLoader(self._intel_root))
+        self._workshop = Workshop.under(self.roots)
         self._documents: dict[IntelCollateral, Documents] = {}
 
     @property
@@ -104,7 +102,7 @@ class Verifier:
         ledger = Ledger()
         ledger.record("policy.valid_until", _judge_policy_validity(self.policy, at))
         documents = self._read_collateral(collateral, ledger)
-        collateral_case = CollateralCase(documents, self._intel_root, at, self._workshop.memo)
+        collateral_case = CollateralCase(documents, self._workshop.root, at, self._workshop.memo)
         verify_collateral(collateral_case, ledger)
 
         ledger.record("evidence.fetch", fetched or skipped("the evidence was given, not fetched"))

@@ -1,6 +1,6 @@
 """Whatever is handed in: a clear message, the right exit code, never a traceback.
 
-What cannot be opened or understood as a command is a usage error (2). What can be opened is judged, and bad content refuses (1).
+What cannot be opened or understood as a command is a usage error (2). What can be opened is judged: bad content refuses (1).
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def test_pem_with_junk_is_refused(verify: Run, folder: Path, junk: str) -> None:
     documents["tcb_info_issuer_chain"] = junk + documents["tcb_info_issuer_chain"]
     (folder / "junk.json").write_text(json.dumps(documents), "utf-8")
     result = verify(collateral="junk.json")
-    refused(result, "FAILED tdx.tcb_info.chain", "no certificate begins at byte 0", "PEM blocks labelled CERTIFICATE")
+    refused(result, "FAILED tdx.tcb_info.chain", "PEM blocks labelled CERTIFICATE and nothing else")
     assert "\x1b" not in result.output
 
 

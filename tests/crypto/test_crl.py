@@ -125,7 +125,7 @@ def test_a_crl_that_covers_only_a_part_is_refused(extension: x509.ExtensionType)
     der = INTEL.platform_ca.revocation_list(replace(FIELDS, critical_extensions=(extension,)))
     refusal = refusal_of(load, der, EvidenceFormatError)
     assert refusal is not None
-    assert "critical extension" in refusal.found
+    assert extension.oid.dotted_string in refusal.found
 
 
 def cut_next_update(der: bytes) -> bytes:
@@ -180,29 +180,27 @@ def test_a_crl_signed_with_another_algorithm_is_refused() -> None:
 
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_every_flipped_bit_of_a_crl_is_refused_or_breaks_its_signature() -> None:
-    """Exhaustive over the real root CRL: no byte of it is without a guard, the signature's own framing included."""
+    """Exhaustive over the real root CRL: no byte is without a guard, and both readers see the same parts."""
     root = load_certificate(REAL_CERTIFICATES["root"], "root")
     for position, der in flipped_bits(ROOT_CRL):
         if refusal_of(load, der, EvidenceFormatError) is None:
-            assert why_not_issued_by(load(der), root) is not None, f"bit {position}"
+            crl, library = load(der), x509.load_der_x509_crl(der)
+            assert why_not_issued_by(crl, root) is not None, f"bit {position}"
+            assert crl.signed.signed_bytes == library.tbs_certlist_bytes
+            assert crl.signed.signature == library.signature
 
 
 def test_unused_bits_of_the_signature_are_not_ignored() -> None:
     """A signature that ends in a zero bit could also be written as a shorter BIT STRING: there is one spelling."""
     numbers = (replace(FIELDS, number=number) for number in range(1, 50))
     der = next(der for der in map(INTEL.platform_ca.revocation_list, numbers) if der[-1] % 2 == 0)
-    at = der.rindex(b"\x03" + der[-(2 + der[-70:].count(b"") * 0 + 1) : -2][:0] + bytes((len(signature_of(der)) + 1, 0)))
-    shorter = der[: at + 2] + b"\x01" + der[at + 3 :]
-    refusal = refusal_of(load, shorter, EvidenceFormatError)
-    assert refusal is not None or why_not_issued_by(load(shorter), CA) is not None
+    unused = len(der) - len(x509.load_der_x509_crl(der).signature) - 1
+    assert der[unused] == 0
+    shorter = der[:unused] + b"\x01" + der[unused + 1 :]
+    assert refusal_of(load, shorter, EvidenceFormatError) is not None or why_not_issued_by(load(shorter), CA) is not None
 
 
-def signature_of(der: bytes) -> bytes:
-    """The DER signature inside a CRL."""
-    return x509.load_der_x509_crl(der).signature
-
-
-@settings(max_examples=600)
+@settings(max_examples=400)
 @given(data=mutated_bytes([ROOT_CRL, PCK_CRL]))
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_mutated_crls_are_read_or_refused(data: bytes) -> None:

@@ -121,8 +121,10 @@ def test_the_memo_is_bounded() -> None:
     assert memo.computed == 11
 
 
-def test_the_memo_counts_what_a_question_costs() -> None:
-    """A chain of three certificates costs two signatures."""
-    memo = SignatureMemo()
-    memo.holds((b"chain",), lambda: True, 2)
-    assert memo.computed == 2
+def test_the_memo_may_know_answers_to_begin_with_and_never_forgets_those() -> None:
+    """What is known by construction costs nothing, also after everything else was forgotten."""
+    memo = SignatureMemo([(b"known",)], capacity=1)
+    for number in range(4):
+        assert memo.holds((bytes((number,)),), lambda: True)
+    assert memo.holds((b"known",), lambda: pytest.fail("asked again"))
+    assert memo.computed == 4

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from itertools import product
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.parsers import refusal_of
 from tests.support.real_evidence import DCAP_QVL, REAL_QUOTES
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.encoding import MAX_QUOTE_SIZE, decode_quote_bytes, strict_base64
@@ -126,3 +128,21 @@ def test_no_two_base64_texts_stand_for_the_same_bytes(text: str) -> None:
     except EvidenceFormatError:
         return
     assert base64.b64encode(raw) == text.encode()
+
+
+def test_short_base64_texts_decode_exactly_where_they_are_canonical() -> None:
+    """Exhaustive: every text of up to eight characters over an alphabet that holds each kind of character there is."""
+    texts = [bytes(text) for size in range(9) for text in product(b"AQ=/", repeat=size)]
+    canonical = {base64.b64encode(base64.b64decode(text)) for text in texts if _decodes(text)}
+    accepted = {
+        text for text in texts if refusal_of(lambda data: strict_base64(data, "text"), text, EvidenceFormatError) is None
+    }
+    assert accepted == canonical & set(texts)
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True

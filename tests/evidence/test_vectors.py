@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.real_evidence import each_vector
+from tests.support.real_evidence import each_vector, is_tdx, vector_json
 from voltage_attest.crypto.certificates import load_certificate
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, parse_pck_extension
@@ -59,15 +58,18 @@ def envelope(quote: TdxQuote) -> dict[str, object]:
     }
 
 
-@each_vector("decoded.json")
+@each_vector("decoded.json", where=lambda folder: not is_tdx(folder))
+def test_sgx_quotes_are_refused(folder: Path) -> None:
+    """Genuine, and not of a TD."""
+    with pytest.raises(EvidenceFormatError, match="an SGX quote"):
+        parse_quote((folder / "quote.bin").read_bytes())
+
+
+@each_vector("decoded.json", where=is_tdx)
 def test_the_quote_reads_as_an_independent_decoder_read_it(folder: Path) -> None:
-    """Header, TD report, signature data and certification data, field by field; SGX is refused."""
-    decoded = json.loads((folder / "decoded.json").read_text("utf-8"))
+    """Header, TD report, signature data and certification data, field by field."""
+    decoded = vector_json(folder, "decoded.json")
     data = (folder / "quote.bin").read_bytes()
-    if decoded["tee"] == 0:
-        with pytest.raises(EvidenceFormatError, match="an SGX quote"):
-            parse_quote(data)
-        return
     quote = parse_quote(data)
     assert {key: decoded[key] for key in envelope(quote)} == envelope(quote)
     report = quote.td_report
@@ -76,12 +78,10 @@ def test_the_quote_reads_as_an_independent_decoder_read_it(folder: Path) -> None
     assert {key: getattr(report, name).hex() for key, name in fields.items()} == {key: decoded[key] for key in fields}
 
 
-@each_vector("decoded.json")
+@each_vector("decoded.json", where=is_tdx)
 def test_the_pck_certificate_reads_as_an_independent_decoder_read_it(folder: Path) -> None:
     """Names, dates and every entry of the SGX extension."""
-    decoded = json.loads((folder / "decoded.json").read_text("utf-8"))
-    if decoded["tee"] == 0:
-        pytest.skip("an SGX quote is not parsed")
+    decoded = vector_json(folder, "decoded.json")
     quote = parse_quote((folder / "quote.bin").read_bytes())
     pem = quote.certification_data.removesuffix(b"\0")
     chain = [load_certificate(der, "certificate") for der in parse_pem_chain(pem, "PCK chain")]
@@ -98,4 +98,4 @@ def test_the_pck_certificate_reads_as_an_independent_decoder_read_it(folder: Pat
         "pcesvn": pck.pce_svn,
         "comps": list(pck.components),
     } == {key: decoded[key] for key in ("fmspc", "pceid", "ppid", "cpusvn_pck", "pcesvn", "comps")}
-    assert pck.sgx_type == SGX_TYPES[decoded["sgxtype"]]
+    assert pck.sgx_type == SGX_TYPES[str(decoded["sgxtype"])]

@@ -94,7 +94,14 @@ def _not_run(check_id: str, needs: str) -> CheckResult:
 
 _COLLATERAL: Final = (
     CollateralRecord("root-ca-crl", "file", "ad" * 32, datetime(2026, 3, 20, tzinfo=UTC), datetime(2027, 4, 3, tzinfo=UTC)),
-    CollateralRecord("pck-crl", "file", "e5" * 32, datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC), True),
+    CollateralRecord(
+        kind="pck-crl",
+        source="file",
+        sha256="e5" * 32,
+        issued=datetime(2026, 9, 1, tzinfo=UTC),
+        next_update=datetime(2026, 10, 1, tzinfo=UTC),
+        from_cache=True,
+    ),
     CollateralRecord("tdx-tcb-info", "file", "36" * 32, datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)),
     CollateralRecord("td-qe-identity", "file", "26" * 32),
 )

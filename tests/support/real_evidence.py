@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -19,12 +20,15 @@ __all__ = [
     "DCAP_QVL",
     "REAL_CERTIFICATES",
     "REAL_QUOTES",
+    "REPOSITORY",
     "VECTORS",
     "VOLTAGE_VERIFY",
     "RealPair",
     "collateral_documents",
     "each_vector",
+    "is_tdx",
     "pck_chain",
+    "vector_json",
 ]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
@@ -115,11 +119,20 @@ REAL_CERTIFICATES: Final = _real_certificates()
 """DER of one real certificate of each role."""
 
 
-def each_vector(holding: str) -> pytest.MarkDecorator:
-    """Run a test on each ``folder`` of the vectors that holds a file of that name; skip it where there are none."""
+def each_vector(holding: str, *, where: Callable[[Path], bool] | None = None) -> pytest.MarkDecorator:
+    """Run a test on each ``folder`` of the vectors that holds a file of that name; skip it where there are none at all."""
     folders = sorted(path.parent for path in VECTORS.glob(f"*/{holding}"))
+    chosen = [pytest.param(folder, id=folder.name) for folder in folders if where is None or where(folder)]
     absent = pytest.mark.skip(reason="../shared/vectors is not beside this repository")
-    return pytest.mark.parametrize(
-        "folder",
-        [pytest.param(folder, id=folder.name) for folder in folders] or [pytest.param(VECTORS, id="absent", marks=absent)],
-    )
+    return pytest.mark.parametrize("folder", chosen if folders else [pytest.param(VECTORS, id="absent", marks=absent)])
+
+
+def vector_json(folder: Path, name: str) -> dict[str, object]:
+    """A JSON object that lies beside a quote of the vectors."""
+    found: dict[str, object] = json.loads((folder / name).read_text("utf-8"))
+    return found
+
+
+def is_tdx(folder: Path) -> bool:
+    """Whether a folder of the vectors holds a TDX quote, as its independent decoder read it."""
+    return vector_json(folder, "decoded.json")["tee"] == 0x81

@@ -48,3 +48,13 @@ def test_the_simulators_root_is_not_the_pinned_one() -> None:
     """The roots that these tests verify under say that they replace Intel's."""
     assert ROOTS.replaced == ("intel",)
     assert ROOTS.intel == INTEL.root.der
+
+
+@pytest.mark.xfail(reason="reported: the seal is a field, so dataclasses.replace copies it")
+def test_a_verified_quote_cannot_be_changed_after_the_fact() -> None:
+    """``dataclasses.replace`` carries the seal over: other content must not travel under it."""
+    fields = dict.fromkeys(field.name for field in dataclasses.fields(types.VerifiedQuote))
+    verified = types.VerifiedQuote(**{**fields, "quote": QUOTE, "pck": PCK, "seal": types.SEAL})  # type: ignore[arg-type]
+    other = dataclasses.replace(QUOTE, td_report=dataclasses.replace(QUOTE.td_report, mrtd=bytes(48)))
+    with pytest.raises(TypeError):
+        dataclasses.replace(verified, quote=other)

@@ -7,7 +7,7 @@ import secrets
 import stat
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from voltage_attest.cli.exits import CannotUse
 
@@ -26,13 +26,20 @@ def read_input(name: str, option: str) -> bytes:
     """
     try:
         if name == STDIN:
-            return sys.stdin.buffer.read(MAX_INPUT_SIZE + 1)
+            return _standard_input(option).buffer.read(MAX_INPUT_SIZE + 1)
         with Path(name).open("rb") as file:
             return file.read(MAX_INPUT_SIZE + 1)
     except IsADirectoryError:
         raise CannotUse(f"{option}: {name} is a directory; expected a file. Name the file inside it.") from None
     except OSError as error:
         raise CannotUse(f"{option}: {name} cannot be read ({error.strerror}). Check name and permissions.") from None
+
+
+def _standard_input(option: str) -> TextIO:
+    stream: TextIO | None = sys.stdin
+    if stream is None:
+        raise CannotUse(f"{option}: standard input (-) is closed. Redirect a file into it, or name the file.")
+    return stream
 
 
 def require_one_stdin(**names: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voltage_attest.cli.inspect_tree import Branch, Inspection, Leaf, Node, Rows, stamp
 from voltage_attest.collateral.strict_json import JsonObject
 from voltage_attest.policy.load import parse_policy
-from voltage_attest.policy.model import Pin, TcbException, TcbPolicy
+from voltage_attest.policy.model import ChannelPolicy, CollateralPolicy, Pin, TcbException, TcbPolicy
 from voltage_attest.report.json import parse_result
 from voltage_attest.result import AttestationResult, CheckResult
 
@@ -31,6 +31,8 @@ def inspect_policy(text: str) -> Inspection:
             Leaf("unsafe_allow_debug", policy.tdx.unsafe_allow_debug),
             Leaf("unsafe_allow_sept_ve", policy.tdx.unsafe_allow_sept_ve),
             Branch("tcb", _tcb(policy.tdx.tcb)),
+            Branch("collateral", _collateral(policy.tdx.collateral)),
+            Leaf("channel", None) if policy.channel is None else Branch("channel", _channel(policy.channel)),
         ),
     )
 
@@ -41,6 +43,24 @@ def _tcb(tcb: TcbPolicy) -> tuple[Node, ...]:
         Leaf("min_tcb_evaluation_data_number", tcb.min_tcb_evaluation_data_number),
         Leaf("deny_advisories", tuple(sorted(tcb.deny_advisories))),
         Rows("exceptions", tuple([_exception(exception) for exception in tcb.exceptions])),
+    )
+
+
+def _collateral(collateral: CollateralPolicy) -> tuple[Node, ...]:
+    return (
+        Leaf("pccs", collateral.pccs, "" if collateral.pccs else "Intel PCS"),
+        Leaf("update", collateral.update),
+        Leaf("tcb_evaluation_data_number", collateral.tcb_evaluation_data_number),
+        Leaf("max_age", None if collateral.max_age is None else str(collateral.max_age)),
+    )
+
+
+def _channel(channel: ChannelPolicy) -> tuple[Node, ...]:
+    return (
+        Leaf("binding", channel.binding),
+        Leaf("max_age", str(channel.max_age)),
+        Leaf("webpki", channel.webpki),
+        Leaf("proxy", channel.proxy),
     )
 
 

@@ -156,14 +156,15 @@ def _level(entry: JsonObject) -> TcbLevel:
 
 
 def _components(tcb: JsonObject, key: str) -> bytes:
-    svns = [member.get("svn") for member in _objects(tcb, key, _COMPONENTS)]
+    members = tcb.get(key)
     try:
+        svns = [member["svn"] for member in members]  # type: ignore[attr-defined]  # judged by the except below
         if len(svns) == _COMPONENTS and set(map(type, svns)) == {int}:
-            return bytes(cast("list[int]", svns))
-    except ValueError:
-        pass  # an SVN outside 0 to 255, refused below
+            return bytes(svns)
+    except (TypeError, KeyError, ValueError):
+        pass  # not a list of objects with an svn from 0 to 255: refused with all the rest
     raise CollateralFormatError(
-        f"{key} {svns}", expected=f"{_COMPONENTS} components with an svn from 0 to 255", document=_DOCUMENT
+        f"{key} is {repr(members)[:80]}", expected=f"{_COMPONENTS} components with an svn from 0 to 255", document=_DOCUMENT
     )
 
 

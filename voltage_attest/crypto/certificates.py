@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,20 +12,31 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from voltage_attest.crypto.signatures import p256_verifies_der
+from voltage_attest.crypto.signatures import SignatureMemo, p256_verifies_der
 from voltage_attest.crypto.signed import SignedStructure, split_signed
 from voltage_attest.errors import EvidenceFormatError, TrustRootError
-from voltage_attest.evidence.pem import parse_pem_chain
+from voltage_attest.evidence.der import OBJECT_IDENTIFIER, PRINTABLE_STRING, UTF8_STRING, read_members
+from voltage_attest.evidence.pem import decode_pem_block, split_pem_chain
 
 Kept = TypeVar("Kept")
 
-__all__ = ["UNREADABLE_X509", "Certificate", "CertificateLoader", "load_certificate", "load_root", "why_chain_fails"]
+__all__ = [
+    "UNREADABLE_X509",
+    "Certificate",
+    "CertificateLoader",
+    "link_key",
+    "load_certificate",
+    "load_constant",
+    "load_root",
+    "why_chain_fails",
+]
 
 _VERSION, _SERIAL_NUMBER, _, _ISSUER, _, _SUBJECT = range(6)
 """Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject."""
 _VERSION_TAG: Final = 0xA0
+_COMMON_NAME: Final = bytes.fromhex("550403")
+_STRINGS: Final = (UTF8_STRING, PRINTABLE_STRING)
 
 UNREADABLE_X509: Final = (
     ValueError,
@@ -66,6 +78,11 @@ class Certificate:
         """The subject's name, as encoded."""
         return self.signed.fields[_SUBJECT]
 
+    def is_signed_by(self, issuer: Certificate) -> Callable[[], bool]:
+        """The computation that tells whether ``issuer``'s key signed this certificate."""
+        signed, key = self.signed, issuer.public_key
+        return lambda: p256_verifies_der(key, signed.signature, signed.signed_bytes)
+
     def extension(self, oid: str) -> bytes | None:
         """The value of an extension that ``cryptography`` does not decode, or None."""
         for extension in self.x509.extensions:
@@ -86,21 +103,21 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
         public_key = certificate.public_key()
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         serial_number = certificate.serial_number
     except UNREADABLE_X509 as error:
         raise EvidenceFormatError(f"{what}: not an X.509 certificate ({error})", expected="DER (RFC 5280)") from None
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
         raise EvidenceFormatError(f"{what}: its key is not P-256", expected="an ECDSA P-256 key")
-    if len(names) != 1 or not isinstance(names[0].value, str):
-        raise EvidenceFormatError(f"{what}: {len(names)} common names", expected="one")
+    common_names = _common_names(signed.fields[_SUBJECT][1], what)
+    if len(common_names) != 1:
+        raise EvidenceFormatError(f"{what}: {len(common_names)} common names", expected="one")
     basic_constraints, key_usage, subject_key_identifier = _known_extensions(extensions, what)
     return Certificate(
         der,
         certificate,
         signed,
-        names[0].value,
+        common_names[0],
         serial_number,
         not_before,
         not_after,
@@ -111,6 +128,17 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         None if basic_constraints is None else basic_constraints.path_length,
         subject_key_identifier,
     )
+
+
+def _common_names(name: bytes, what: str) -> list[str]:
+    """The common names in an X.501 Name: SEQUENCE OF SET OF {OID, string} (RFC 5280, section 4.1.2.4)."""
+    found: list[str] = []
+    for _, relative_name in read_members(name, what):
+        for _, attribute in read_members(relative_name, what):
+            members = read_members(attribute, what)
+            if len(members) == 2 and members[0] == (OBJECT_IDENTIFIER, _COMMON_NAME) and members[1][0] in _STRINGS:
+                found.append(members[1][1].decode("utf-8", "backslashreplace"))
+    return found
 
 
 def _known_extensions(
@@ -152,34 +180,43 @@ def load_root(der: bytes) -> Certificate:
     return root
 
 
+@lru_cache(maxsize=16)
+def load_constant(der: bytes) -> Certificate:
+    """As :func:`load_certificate`, for certificates that this package ships: what was read of them is kept by the process."""
+    return load_certificate(der, "a certificate of this package")
+
+
 class CertificateLoader:
-    """Loads certificates and keeps what it has read, by DER bytes: the same root and CA come with every document.
+    """Loads chains and keeps what it has read, by its bytes: the same root and CA come with every document.
+
+    Certificates in ``known`` are not read again when their bytes turn up.
 
     Bounded; safe to share between threads (a lost race reads one certificate twice).
     """
 
-    __slots__ = ("_capacity", "_chains", "_known")
+    __slots__ = ("_blocks", "_capacity", "_chains", "_known")
 
-    def __init__(self, root: Certificate, capacity: int = 256) -> None:
+    def __init__(self, known: Iterable[Certificate] = (), capacity: int = 256) -> None:
+        self._known = {certificate.der: certificate for certificate in known}
         self._capacity = capacity
-        self._known: dict[bytes, Certificate] = {root.der: root}
+        self._blocks: dict[bytes, Certificate] = {}
         self._chains: dict[bytes, tuple[Certificate, ...]] = {}
-
-    def load(self, der: bytes, what: str) -> Certificate:
-        """As :func:`load_certificate`."""
-        known = self._known.get(der)
-        if known is None:
-            known = load_certificate(der, what)
-            _keep(self._known, der, known, self._capacity)
-        return known
 
     def chain(self, pem: bytes, what: str) -> tuple[Certificate, ...]:
         """Read a PEM chain in the order given; :class:`EvidenceFormatError` otherwise."""
         known = self._chains.get(pem)
         if known is None:
-            ders = parse_pem_chain(pem, what)
-            known = tuple([self.load(der, f"{what}, certificate {number}") for number, der in enumerate(ders, 1)])
+            blocks = split_pem_chain(pem, what)
+            known = tuple([self._load(block, f"{what}, certificate {number}") for number, block in enumerate(blocks, 1)])
             _keep(self._chains, pem, known, self._capacity)
+        return known
+
+    def _load(self, block: bytes, what: str) -> Certificate:
+        known = self._blocks.get(block)
+        if known is None:
+            der = decode_pem_block(block, what)
+            known = self._known.get(der) or load_certificate(der, what)
+            _keep(self._blocks, block, known, self._capacity)
         return known
 
 
@@ -189,23 +226,28 @@ def _keep(kept: dict[bytes, Kept], key: bytes, value: Kept, capacity: int) -> No
     kept[key] = value
 
 
-def why_chain_fails(chain: tuple[Certificate, ...], root: Certificate) -> str | None:
+def why_chain_fails(chain: tuple[Certificate, ...], root: Certificate, memo: SignatureMemo | None = None) -> str | None:
     """Return why ``chain`` (leaf first, root last) does not lead to ``root``, or None if it does.
 
     The last certificate must be ``root`` byte for byte; a look-alike with the same subject is not. No path is searched: the
     order given is the order required. Each link holds if the issuer is a CA that may certify at that depth, the names are equal
-    as encoded, and the signature verifies. Dates and revocation are checks of their own.
+    as encoded, and the signature verifies (or is remembered by ``memo``). Dates and revocation are checks of their own.
     """
     if chain[-1].der != root.der:
         return f"the last certificate ({chain[-1].common_name!r}) is not the pinned root"
+    memo = memo or SignatureMemo()
     for depth, (certificate, issuer) in enumerate(pairwise(chain)):
         if not (issuer.is_ca and issuer.may_certify):
             return f"{issuer.common_name!r} is no CA"
         if issuer.path_length is not None and issuer.path_length < depth:
             return f"{issuer.common_name!r} may not stand {depth} CAs above the leaf"
-        signed = certificate.signed
         if certificate.issuer != issuer.subject:
             return f"{certificate.common_name!r} names another issuer than {issuer.common_name!r}"
-        if not p256_verifies_der(issuer.public_key, signed.signature, signed.signed_bytes):
+        if not memo.holds(link_key(certificate, issuer), certificate.is_signed_by(issuer)):
             return f"{certificate.common_name!r} is not signed by this {issuer.common_name!r}"
     return None
+
+
+def link_key(certificate: Certificate, issuer: Certificate) -> tuple[bytes, ...]:
+    """Under which a :class:`SignatureMemo` keeps that ``issuer`` signed ``certificate``."""
+    return b"link", issuer.der, certificate.der

@@ -21,17 +21,28 @@ _ISSUER: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """One CRL: DER bytes, window (UTC), CRL number, the issuer's key identifier, and how many serials it revokes."""
+    """One CRL: DER bytes, window (UTC), CRL number, and the issuer's key identifier."""
 
     der: bytes
     x509: x509.CertificateRevocationList
     signed: SignedStructure
-    issuer: str
     this_update: datetime
     next_update: datetime
     crl_number: int | None
     authority_key_identifier: bytes | None
-    revoked_count: int
+
+    @property
+    def issuer(self) -> str:
+        """The issuer's name as text, or as hex where it is no readable name."""
+        try:
+            return self.x509.issuer.rfc4514_string()
+        except UNREADABLE_X509:
+            return self.signed.fields[_ISSUER][1].hex()
+
+    @property
+    def revoked_count(self) -> int:
+        """How many serials it revokes."""
+        return len(self.x509)
 
     def revokes(self, certificate: Certificate) -> bool:
         """Whether the certificate's serial number is on the list."""
@@ -45,8 +56,6 @@ def load_crl(der: bytes, what: str) -> RevocationList:
         crl = x509.load_der_x509_crl(der)
         this_update, next_update = crl.last_update_utc, crl.next_update_utc
         extensions = list(crl.extensions)
-        revoked_count = len(crl)
-        issuer = crl.issuer.rfc4514_string()
     except UNREADABLE_X509 as error:
         raise EvidenceFormatError(f"{what}: not a CRL ({error})", expected="a CRL in DER (RFC 5280)") from None
     if next_update is None:
@@ -62,9 +71,7 @@ def load_crl(der: bytes, what: str) -> RevocationList:
                 f"{what}: extension {extension.oid.dotted_string}",
                 expected="a full CRL with cRLNumber and authorityKeyIdentifier alone",
             )
-    return RevocationList(
-        der, crl, signed, issuer, this_update, next_update, crl_number, authority_key_identifier, revoked_count
-    )
+    return RevocationList(der, crl, signed, this_update, next_update, crl_number, authority_key_identifier)
 
 
 def why_not_issued_by(crl: RevocationList, issuer: Certificate) -> str | None:

@@ -5,7 +5,7 @@ Quotes, TCB info and QE identities carry signatures as 64 bytes r||s, big-endian
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -47,28 +47,27 @@ def p256_verifies_der(key: ec.EllipticCurvePublicKey, signature: bytes, message:
 
 
 class SignatureMemo:
-    """Remembers which (key, signature, message) triples and chains were found good, byte for byte.
+    """Remembers which signatures were found good, by the key, signature and message they consist of, byte for byte.
 
     Only true answers are kept, under all bytes they depend on and nothing else, so a remembered answer is the answer that
-    computing it again would give. Dates and revocation are never part of it. Bounded; safe to share between threads.
+    computing it again would give. Dates and revocation are never part of it. ``known`` are true answers to begin with.
+    Bounded; safe to share between threads.
     """
 
-    __slots__ = ("_capacity", "_good", "computed")
+    __slots__ = ("_capacity", "_good", "_known", "computed")
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, known: Iterable[tuple[bytes, ...]] = (), capacity: int = 1024) -> None:
         self._capacity = capacity
+        self._known = frozenset(known)
         self._good: dict[tuple[bytes, ...], None] = {}
         self.computed = 0
         """How many signature verifications were computed rather than remembered (for benchmarks)."""
 
-    def holds(self, key: tuple[bytes, ...], compute: Callable[[], bool], signatures: int = 1) -> bool:
-        """Return the remembered True for ``key``, or compute the answer and remember it if it is True.
-
-        ``signatures`` is how many verifications ``compute`` costs; it only counts in :attr:`computed`.
-        """
-        if key in self._good:
+    def holds(self, key: tuple[bytes, ...], compute: Callable[[], bool]) -> bool:
+        """Return the remembered True for ``key``, or compute the answer and remember it if it is True."""
+        if key in self._good or key in self._known:
             return True
-        self.computed += signatures
+        self.computed += 1
         if not compute():
             return False
         if len(self._good) >= self._capacity:

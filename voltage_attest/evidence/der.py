@@ -17,7 +17,9 @@ __all__ = [
     "INTEGER",
     "OBJECT_IDENTIFIER",
     "OCTET_STRING",
+    "PRINTABLE_STRING",
     "SEQUENCE",
+    "UTF8_STRING",
     "first_member",
     "read_members",
     "read_single",
@@ -29,6 +31,8 @@ BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 OBJECT_IDENTIFIER: Final = 0x06
 ENUMERATED: Final = 0x0A
+UTF8_STRING: Final = 0x0C
+PRINTABLE_STRING: Final = 0x13
 SEQUENCE: Final = 0x30
 
 _MAX_LENGTH_OCTETS: Final = 3
@@ -40,8 +44,12 @@ def read_members(octets: bytes, what: str) -> list[tuple[int, bytes]]:
     members: list[tuple[int, bytes]] = []
     position, size = 0, len(octets)
     while position < size:
-        start, end = _value_span(octets, position, size, what)
-        members.append((octets[position], octets[start:end]))
+        start = position + 2
+        if start <= size and octets[position + 1] < 0x80 and (end := start + octets[position + 1]) <= size:
+            members.append((octets[position], octets[start:end]))  # a short length that fits: nearly every value
+        else:
+            start, end = _value_span(octets, position, size, what)
+            members.append((octets[position], octets[start:end]))
         position = end
     return members
 

@@ -1,8 +1,8 @@
 """JSON from outside, read strictly and with its text kept: every value knows where it stands in the document.
 
-Hashes and signatures cover JSON exactly as it was sent, so what must be hashed, or handed on as received, is cut out of the text
-and never serialised again. Refused at any depth: a key twice, NaN and infinities (``1e999`` among them), text that is not Unicode
-(a lone surrogate), nesting beyond what the interpreter stands, bytes that are not UTF-8.
+Hashes and signatures cover JSON exactly as it was sent, so what must be hashed, or handed on as received, is cut out of the
+text and never serialised again. Refused at any depth: a key twice, NaN and infinities (``1e999`` among them), text that is not
+Unicode (a lone surrogate), more than 64 levels, bytes that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from voltage_attest.evidence.encoding import strict_base64
 
 __all__ = ["JsonObject", "JsonView", "maybe", "parse_json"]
 
-T = TypeVar("T")
+Given = TypeVar("Given")
+Read = TypeVar("Read")
+
+_MAX_DEPTH: Final = 64
+"""Levels of nesting: no document read here has ten, and the decoder, which recurses, must not depend on the caller's depth."""
 
 _SHOWN: Final = 60
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
@@ -49,6 +53,8 @@ def _finite(text: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+_MEASURE: Final = json.JSONDecoder()
+"""Without hooks and so several times faster: for finding where a value ends in text that the strict decoder has accepted."""
 
 
 def parse_json(data: bytes, what: str, *, limit: int) -> JsonView:
@@ -69,6 +75,17 @@ def parse_json(data: bytes, what: str, *, limit: int) -> JsonView:
             expected="JSON",
             remedy="A login page, an error page or a proxy answered: check address and credentials.",
         )
+    value, end = _decode(text, start, what)
+    if _deeper_than(value, _MAX_DEPTH):
+        raise _too_deep(what)
+    rest = _after_blank(text, end)
+    if rest != len(text):
+        raise EvidenceFormatError(f"{what} goes on after its end", expected="one JSON value and nothing else", offset=rest)
+    return JsonView(text, start, end, value, what)
+
+
+def _decode(text: str, start: int, what: str) -> tuple[object, int]:
+    """The value that begins at ``start``, and where it ends."""
     try:
         value, end = _DECODER.raw_decode(text, start)
         if _SURROGATE.search(text):
@@ -78,15 +95,12 @@ def parse_json(data: bytes, what: str, *, limit: int) -> JsonView:
     except UnicodeEncodeError:
         raise EvidenceFormatError(f"{what} holds half a surrogate pair", expected="Unicode text") from None
     except RecursionError:
-        raise EvidenceFormatError(f"{what} is nested too deeply", expected="a document of the documented shape") from None
+        raise _too_deep(what) from None
     except json.JSONDecodeError as error:
         raise EvidenceFormatError(f"{what} is not JSON ({error.msg})", expected="one JSON value", offset=error.pos) from None
     except ValueError:  # an integer with more digits than Python converts
-        raise EvidenceFormatError(f"{what} holds a number of thousands of digits", expected="numbers of sensible size") from None
-    rest = _after_blank(text, end)
-    if rest != len(text):
-        raise EvidenceFormatError(f"{what} goes on after its end", expected="one JSON value and nothing else", offset=rest)
-    return JsonView(text, start, end, value, what)
+        raise EvidenceFormatError(f"{what} holds a number of thousands of digits", expected="shorter numbers") from None
+    return value, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +125,10 @@ class JsonView:
         members: dict[str, JsonView] = {}
         position = _after_blank(self.text, self.start + 1)
         while self.text[position] != "}":
-            key, position = _DECODER.raw_decode(self.text, position)
+            key, position = _MEASURE.raw_decode(self.text, position)
             start = _after_blank(self.text, _after_blank(self.text, position) + 1)
-            value, end = _DECODER.raw_decode(self.text, start)
-            members[key] = JsonView(self.text, start, end, value, f"{self.where}: {_named(key)}" if key else self.where)
+            _, end = _MEASURE.raw_decode(self.text, start)
+            members[key] = JsonView(self.text, start, end, self.value[key], f"{self.where}: {_named(key)}")
             position = _after_comma(self.text, end)
         return JsonObject(self.where, members)
 
@@ -125,8 +139,9 @@ class JsonView:
         elements: list[JsonView] = []
         position = _after_blank(self.text, self.start + 1)
         while self.text[position] != "]":
-            value, end = _DECODER.raw_decode(self.text, position)
-            elements.append(JsonView(self.text, position, end, value, f"{self.where}[{len(elements)}]"))
+            _, end = _MEASURE.raw_decode(self.text, position)
+            number = len(elements)
+            elements.append(JsonView(self.text, position, end, self.value[number], f"{self.where}[{number}]"))
             position = _after_comma(self.text, end)
         return tuple(elements)
 
@@ -196,7 +211,9 @@ class JsonObject:
         """A warning for every key outside ``known``, at most eight."""
         foreign = [key for key in self.members if key not in known]
         named = [f"{self.where}: the unknown key {_shorten(key)} was ignored" for key in foreign[:8]]
-        return (*named, f"{self.where}: {len(foreign) - 8} more unknown keys were ignored") if len(foreign) > 8 else tuple(named)
+        return (
+            (*named, f"{self.where}: {len(foreign) - 8} more unknown keys were ignored") if len(foreign) > 8 else tuple(named)
+        )
 
     def refuse_unknown(self, known: Collection[str]) -> None:
         """:class:`EvidenceFormatError` on a key outside ``known``: for documents whose whole meaning is ours."""
@@ -205,9 +222,24 @@ class JsonObject:
                 raise EvidenceFormatError(f"{self.where} has the key {_shorten(key)}", expected=f"only {', '.join(known)}")
 
 
-def maybe(view: JsonView | None, read: Callable[[JsonView], T]) -> T | None:
+def maybe(value: Given | None, read: Callable[[Given], Read]) -> Read | None:
     """Read the value if there is one."""
-    return None if view is None else read(view)
+    return None if value is None else read(value)
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    containers = [value]
+    for _ in range(levels):
+        groups = [list(outer.values()) if isinstance(outer, dict) else outer for outer in containers]
+        members = [inner for group in groups if isinstance(group, list) for inner in group]
+        containers = [inner for inner in members if isinstance(inner, dict | list)]
+        if not containers:
+            return False
+    return True
+
+
+def _too_deep(what: str) -> EvidenceFormatError:
+    return EvidenceFormatError(f"{what} is nested too deeply", expected=f"at most {_MAX_DEPTH} levels")
 
 
 def _after_blank(text: str, position: int) -> int:
@@ -233,7 +265,9 @@ def _describe(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return f"the text {_shorten(value)}" if len(value) <= _SHOWN else f"a text of {len(value)} characters, {_shorten(value)}"
+        return (
+            f"the text {_shorten(value)}" if len(value) <= _SHOWN else f"a text of {len(value)} characters, {_shorten(value)}"
+        )
     if isinstance(value, list):
         return f"a list of {len(value)} members"
     return "an object" if isinstance(value, dict) else _shorten(json.dumps(value)).strip("'")

@@ -11,7 +11,7 @@ from typing import Final
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.encoding import strict_base64
 
-__all__ = ["parse_pem_chain"]
+__all__ = ["decode_pem_block", "parse_pem_chain", "split_pem_chain"]
 
 _MAX_CERTIFICATES: Final = 8
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
@@ -19,26 +19,36 @@ _END: Final = b"-----END CERTIFICATE-----"
 _LINE_BREAKS: Final = b"\r\n"
 
 
-def parse_pem_chain(pem: bytes, what: str) -> tuple[bytes, ...]:
-    """Return the DER bytes of each certificate, in the order given (1 to 8 of them).
+def split_pem_chain(pem: bytes, what: str) -> tuple[bytes, ...]:
+    """Return the text of each block between its labels, in the order given (1 to 8 of them), not yet decoded.
 
-    Between, inside and after blocks line breaks alone are ignored; :class:`EvidenceFormatError` on anything else.
+    Between and after blocks line breaks alone are ignored; :class:`EvidenceFormatError` on anything else.
     """
-    chain: list[bytes] = []
+    blocks: list[bytes] = []
     rest = pem.strip(_LINE_BREAKS)
     while rest:
-        name = f"{what}, certificate {len(chain) + 1}"
         body, marker, after = rest.partition(_END)
         if not rest.startswith(_BEGIN) or not marker:
             raise EvidenceFormatError(
-                f"{name} does not begin and end as one",
+                f"{what}, certificate {len(blocks) + 1} does not begin and end as one",
                 expected="PEM blocks labelled CERTIFICATE and nothing else",
                 offset=len(pem) - len(rest),
             )
-        chain.append(strict_base64(body[len(_BEGIN) :].translate(None, _LINE_BREAKS), name))
-        if len(chain) > _MAX_CERTIFICATES:
+        blocks.append(body[len(_BEGIN) :])
+        if len(blocks) > _MAX_CERTIFICATES:
             raise EvidenceFormatError(f"{what}: too many certificates", expected=f"at most {_MAX_CERTIFICATES}")
         rest = after.lstrip(_LINE_BREAKS)
-    if not chain:
+    if not blocks:
         raise EvidenceFormatError(f"{what} is empty", expected="PEM certificates", offset=0)
-    return tuple(chain)
+    return tuple(blocks)
+
+
+def decode_pem_block(block: bytes, what: str) -> bytes:
+    """Return the DER bytes of one block: canonical base64 in lines; :class:`EvidenceFormatError` otherwise."""
+    return strict_base64(block.translate(None, _LINE_BREAKS), what)
+
+
+def parse_pem_chain(pem: bytes, what: str) -> tuple[bytes, ...]:
+    """Return the DER bytes of each certificate, in the order given; see :func:`split_pem_chain`."""
+    blocks = split_pem_chain(pem, what)
+    return tuple([decode_pem_block(block, f"{what}, certificate {number}") for number, block in enumerate(blocks, 1)])

@@ -79,7 +79,6 @@ def parse_policy(text: str, *, path: Path | None = None) -> Policy:
         path=None if path is None else str(path),
         locations=top.locations(),
     )
-    top.optional("channel", dict, "[channel]")
     top.finish()
     return policy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -67,7 +67,8 @@ class Table:
 
     def optional(self, key: str, kind: type, shape: str) -> object | None:
         """Take a key of that type, or return None where it is absent."""
-        self._known.append(key)
+        if key not in self._known:
+            self._known.append(key)
         value = self._found.pop(key, None)
         if value is not None and type(value) is not kind:
             raise self.error(key, f"a TOML {_toml_name(value)}", shape, f"Write {key} = {shape}.")
@@ -122,7 +123,7 @@ class Table:
             return None
         members = value if isinstance(value, list) else []
         if not members:
-            raise self.error(key, "an empty list", "at least one value", "Remove the key, or list what is accepted.")
+            raise self.error(key, "an empty list", "at least one value", "List what is accepted.")
         for member in members:
             if not isinstance(member, str) or not member:
                 raise self.error(key, f"a list holding {member!r}", "strings", f'Write {key} = ["{example}"].')
@@ -146,12 +147,20 @@ class Table:
                 raise self.error(key, "a list of values", f"[[{self._dotted(key)}]]", "Write it as an array of tables.")
         return [self._child(member, f"{self._dotted(key)}.{number}") for number, member in enumerate(members)]
 
+    def expect(self, *keys: str) -> None:
+        """Say which keys this table may have, and refuse any other before a missing one is complained of."""
+        self._known += [key for key in keys if key not in self._known]
+        self._refuse(key for key in self._found if key not in keys)
+
     def finish(self) -> None:
         """Refuse the first key that nobody took, with the nearest known name."""
-        for key in self._found:
+        self._refuse(self._found)
+
+    def _refuse(self, keys: Iterable[str]) -> None:
+        for key in keys:
             near = difflib.get_close_matches(key, self._known, 1)
             remedy = f"Did you mean {near[0]}?" if near else "Remove it."
-            raise self.error(key, f"the unknown key {key!r}", f"one of {', '.join(sorted(self._known))}", remedy)
+            raise self.error(key, f"the unknown key {key!r}", f"one of {', '.join(sorted(set(self._known)))}", remedy)
 
     def _child(self, value: object, name: str) -> Table:
         found = {str(key): member for key, member in value.items()} if isinstance(value, dict) else {}

@@ -24,6 +24,7 @@ _OPEN: Final = '{ unpinned = "why" }'
 
 def read_tdx(table: Table) -> TdxPolicy:
     """Read ``[tdx]``; MRTD and RTMR0 to RTMR3 must each be pinned or left open with a reason."""
+    table.expect(*_SIZES, "min_tee_tcb_svn", "unsafe_allow_debug", "unsafe_allow_sept_ve", "tcb", "collateral")
     pins: dict[str, Pin | Unpinned] = {}
     for key, size in _SIZES.items():
         if key in _MANDATORY and key not in table:
@@ -47,8 +48,6 @@ def read_tdx(table: Table) -> TdxPolicy:
         unsafe_allow_sept_ve=table.flag("unsafe_allow_sept_ve"),
         locations=MappingProxyType(table.locations()),
     )
-    table.optional("tcb", dict, "[tdx.tcb]")
-    table.optional("collateral", dict, "[tdx.collateral]")
     table.finish()
     return policy
 
@@ -92,6 +91,7 @@ def _read_tcb(table: Table) -> TcbPolicy:
 
 
 def _read_exception(table: Table) -> TcbException:
+    table.expect("status", "advisories", "until", "reason")
     until = table.optional_date("until")
     if until is None:
         raise table.error(None, "an exception without until", "until = 2027-01-31", "Say when this exception ends.")

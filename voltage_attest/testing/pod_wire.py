@@ -12,7 +12,7 @@ import io
 import json
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from threading import Event
 from typing import Final, Protocol, TypeAlias
@@ -24,14 +24,15 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 
 _MAX_LINE: Final = 65536
 _MAX_BODY: Final = 64 * 1024 * 1024
+_LAST: Final = (("Connection", "close"),)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, as received.
 
-    ``connection`` counts the server's connections from 1. ``headers`` are by lower-case name; the API key's value is replaced, so
-    that a request can be kept, shown and echoed; ``api_key`` holds it.
+    ``connection`` counts the server's connections from 1. ``headers`` are by lower-case name; the API key's value is replaced,
+    so that a request can be kept, shown and echoed; ``api_key`` holds it.
     """
 
     connection: int
@@ -83,9 +84,15 @@ def json_reply(document: Json, *, status: int = 200, headers: tuple[tuple[str, s
     return Reply(status, json.dumps(document).encode(), headers=headers)
 
 
-def event_stream(*documents: Json, done: bool = True) -> Reply:
-    """Answer with server-sent events, one a document, ended by ``data: [DONE]`` unless ``done`` is False."""
-    events = [b"data: " + json.dumps(document).encode() + b"\n\n" for document in documents]
+def event_stream(*documents: dict[str, Json], done: bool = True, named: bool = False) -> Reply:
+    """Answer with server-sent events, one a document, ended by ``data: [DONE]`` if ``done``.
+
+    ``named`` gives each event its document's ``type`` as its name.
+    """
+    events: list[bytes] = []
+    for document in documents:
+        name = f"event: {document['type']}\n" if named else ""
+        events.append(f"{name}data: {json.dumps(document)}\n\n".encode())
     return Reply(content_type="text/event-stream", events=(*events, b"data: [DONE]\n\n") if done else tuple(events))
 
 
@@ -120,22 +127,26 @@ class _BadRequestError(Exception):
 
 
 def converse(connection: ssl.SSLSocket, number: int, meter: Meter, answer: Answer, stopping: Event) -> None:
-    """Serve requests until the client is done, a reply cuts the connection, or the server stops. OSError if the peer is gone."""
+    """Serve requests until the client is done, a reply cuts it, or the server stops. OSError if the peer is gone."""
     with io.BufferedReader(_MeteredReader(connection, meter)) as reader:
-        while not stopping.is_set():
+        while True:
             try:
                 request = _read_request(reader, number, connection)
             except (_BadRequestError, ValueError, http.client.HTTPException) as error:
-                _send(connection, json_reply({"error": str(error)}, status=400), stopping)
+                _send(connection, json_reply({"error": str(error)}, status=400, headers=_LAST), stopping)
                 return
             if request is None:
                 return
             meter.count_request(request)
-            if not _send(connection, answer(request), stopping) or request.headers.get("connection", "").lower() == "close":
+            reply = answer(request)
+            is_last = request.headers.get("connection", "").lower() == "close"
+            if is_last:
+                reply = replace(reply, headers=(*reply.headers, *_LAST))
+            if not _send(connection, reply, stopping) or is_last:
                 return
 
 
-def _read_request(reader: io.BufferedReader, number: int, connection: ssl.SSLSocket) -> Request | None:
+def _read_request(reader: io.BufferedIOBase, number: int, connection: ssl.SSLSocket) -> Request | None:
     line = reader.readline(_MAX_LINE)
     if not line:
         return None
@@ -155,7 +166,7 @@ def _read_request(reader: io.BufferedReader, number: int, connection: ssl.SSLSoc
     return Request(number, words[0], words[1], headers, body, api_key)
 
 
-def _read_body(reader: io.BufferedReader, headers: Mapping[str, str]) -> bytes | None:
+def _read_body(reader: io.BufferedIOBase, headers: Mapping[str, str]) -> bytes | None:
     """The body, or None if the client left before its end."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return _read_chunks(reader)
@@ -166,7 +177,7 @@ def _read_body(reader: io.BufferedReader, headers: Mapping[str, str]) -> bytes |
     return body if len(body) == size else None
 
 
-def _read_chunks(reader: io.BufferedReader) -> bytes | None:
+def _read_chunks(reader: io.BufferedIOBase) -> bytes | None:
     body = bytearray()
     while True:
         line = reader.readline(_MAX_LINE)
@@ -201,7 +212,7 @@ def _send(connection: ssl.SSLSocket, reply: Reply, stopping: Event) -> bool:
     else:
         for piece in pieces:
             connection.sendall(piece)
-    return reply.cut_after is None and reply.status != HTTPStatus.BAD_REQUEST
+    return reply.cut_after is None
 
 
 def _pieces(reply: Reply) -> Iterator[bytes]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from voltage_attest.crypto.certificates import Certificate, CertificateLoader
+from voltage_attest.crypto.certificates import Certificate, CertificateLoader, link_key, load_constant, load_root
 from voltage_attest.crypto.signatures import SignatureMemo
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, PckExtension, parse_pck_extension
 from voltage_attest.evidence.quote import CertificationDataType, TdxQuote
 from voltage_attest.result import failed
+from voltage_attest.trust import TrustRoots, known_issuing_certificates
 from voltage_attest.verify.documents import Documents, Unreadable
 
 __all__ = ["CollateralCase", "PckChain", "PckReader", "QuoteCase", "Workshop"]
@@ -98,9 +99,18 @@ def _read_pck_chain(quote: TdxQuote, loader: CertificateLoader) -> PckChain | Un
 class Workshop:
     """What outlives one verification because it depends on bytes alone: parsed certificates, good signatures, PCK chains."""
 
+    root: Certificate
     loader: CertificateLoader
-    memo: SignatureMemo = field(default_factory=SignatureMemo)
+    memo: SignatureMemo
     pck_chains: PckReader = field(default_factory=PckReader)
+
+    @staticmethod
+    def under(roots: TrustRoots) -> Workshop:
+        """An empty one, ending in ``roots``; under the pinned root it knows what that root is known to have signed."""
+        root = load_root(roots.intel)
+        known = () if "intel" in roots.replaced else tuple([load_constant(der) for der in known_issuing_certificates()])
+        memo = SignatureMemo([link_key(certificate, root) for certificate in known])
+        return Workshop(root, CertificateLoader((root, *known)), memo)
 
 
 @dataclass(frozen=True, slots=True)

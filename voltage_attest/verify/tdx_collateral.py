@@ -17,7 +17,7 @@ from voltage_attest.result import Finding, failed, passed
 from voltage_attest.verify.case import CollateralCase
 from voltage_attest.verify.documents import SignedDocument, Unreadable, given
 
-__all__ = ["COLLATERAL_CHECKS", "chain_holds", "crl_is_signed", "judge_certificate_dates", "judge_window"]
+__all__ = ["COLLATERAL_CHECKS", "crl_is_signed", "judge_certificate_dates", "judge_window"]
 
 _TCB_SIGNER: Final = "Intel SGX TCB Signing"
 _SIGNER_CHAIN_LENGTH: Final = 2
@@ -50,20 +50,6 @@ def judge_certificate_dates(chain: tuple[Certificate, ...], at: datetime) -> Fin
     return judge_window(start, end, at, chain[0].common_name)
 
 
-def chain_holds(case: CollateralCase, chain: tuple[Certificate, ...]) -> str | None:
-    """:func:`why_chain_fails`, with chains found good remembered by all their bytes."""
-    why: list[str] = []
-
-    def compute() -> bool:
-        reason = why_chain_fails(chain, case.root)
-        if reason is not None:
-            why.append(reason)
-        return reason is None
-
-    key = (b"chain", case.root.der, *[certificate.der for certificate in chain])
-    return None if case.memo.holds(key, compute, len(chain) - 1) else why[0]
-
-
 def crl_is_signed(case: CollateralCase, crl: RevocationList, issuer: Certificate) -> Finding:
     """Whether ``crl`` is ``issuer``'s own list, with lists found good remembered by all their bytes."""
     why: list[str] = []
@@ -75,7 +61,7 @@ def crl_is_signed(case: CollateralCase, crl: RevocationList, issuer: Certificate
         return reason is None
 
     if case.memo.holds((b"crl", issuer.der, crl.der), compute):
-        return passed(f"{crl.revoked_count} revoked, CRL number {crl.crl_number}")
+        return passed(f"CRL number {crl.crl_number}")
     return failed(
         expected=f"a CRL issued and signed by {issuer.common_name}",
         actual=why[0],
@@ -115,7 +101,7 @@ class _SignerChecks:
         if len(found) != _SIGNER_CHAIN_LENGTH:
             reason: str | None = f"{len(found)} certificates"
         else:
-            reason = chain_holds(case, found)
+            reason = why_chain_fails(found, case.root, case.memo)
         if reason is None:
             return passed(found[0].common_name)
         return failed(

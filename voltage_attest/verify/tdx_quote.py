@@ -6,14 +6,14 @@ import hashlib
 import hmac
 from typing import Final
 
-from voltage_attest.crypto.certificates import Certificate
+from voltage_attest.crypto.certificates import Certificate, why_chain_fails
 from voltage_attest.crypto.signatures import load_p256_point, p256_verifies
 from voltage_attest.evidence.quote import INTEL_QE_VENDOR_ID
 from voltage_attest.ledger import CheckTable
 from voltage_attest.result import Finding, failed, passed, skipped
 from voltage_attest.verify.case import QuoteCase
 from voltage_attest.verify.documents import Unreadable, given
-from voltage_attest.verify.tdx_collateral import chain_holds, crl_is_signed, judge_certificate_dates, judge_window
+from voltage_attest.verify.tdx_collateral import crl_is_signed, judge_certificate_dates, judge_window
 
 __all__ = ["QUOTE_CHECKS"]
 
@@ -45,7 +45,7 @@ def pck_parse(case: QuoteCase) -> Finding:
 
 def pck_chain(case: QuoteCase) -> Finding:
     """tdx.pck.chain."""
-    reason = chain_holds(case.collateral, given(case.pck).certificates)
+    reason = why_chain_fails(given(case.pck).certificates, case.collateral.root, case.workshop.memo)
     if reason is None:
         return passed(f"root {hashlib.sha256(case.collateral.root.der).hexdigest()}")
     return failed(

@@ -160,9 +160,7 @@ def assemble_sgx_quote(
     return signed + _sized(signature_data)
 
 
-def _qe_certification(
-    point: bytes, qe: QeFields, pck_key: ec.EllipticCurvePrivateKey, certification: Certification
-) -> bytes:
+def _qe_certification(point: bytes, qe: QeFields, pck_key: ec.EllipticCurvePrivateKey, certification: Certification) -> bytes:
     report = qe.encode_report(point)
     return b"".join(
         (
