@@ -5,6 +5,7 @@
     InputError (ValueError)          what was handed in cannot be read: say what, and how to mend it
     ├── EvidenceFormatError          bytes that should be evidence (a quote, a certificate chain) are malformed
     ├── CollateralFormatError        a document that should be collateral is malformed
+    ├── ResultFormatError            a saved result is malformed
     ├── PolicyError                  the policy file is absent, malformed, or promises nothing
     └── TrustRootError               a certificate offered as root of trust is unusable
     TrustError                       the answer is no: never retried, never downgraded
@@ -34,6 +35,7 @@ __all__ = [
     "InputError",
     "OfflineError",
     "PolicyError",
+    "ResultFormatError",
     "TransportError",
     "TrustError",
     "TrustRootError",
@@ -116,6 +118,10 @@ class PolicyError(InputError):
         where = ":".join(str(part) for part in (self.path, self.line) if part is not None)
         subject = f"{self.key}: " if self.key else ""
         return f"{where + ': ' if where else ''}{subject}{super().__str__()}"
+
+
+class ResultFormatError(InputError):
+    """Text that should be a rendered attestation result does not have the shape of its schema."""
 
 
 class TrustRootError(InputError):

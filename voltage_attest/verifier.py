@@ -98,7 +98,10 @@ class Verifier:
         """
         if at.tzinfo is None:
             raise ValueError("at has no time zone: pass an aware datetime, such as datetime.now(UTC)")
-        at = at.astimezone(UTC)
+        try:
+            at = at.astimezone(UTC)
+        except OverflowError:
+            raise ValueError("at does not exist as a time in UTC, years 1 to 9999") from None
         ledger = Ledger()
         ledger.record("policy.valid_until", _judge_policy_validity(self.policy, at))
         documents = self._read_collateral(collateral, ledger)

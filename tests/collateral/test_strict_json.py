@@ -49,7 +49,6 @@ def test_numbers_that_are_none_are_refused(number: str) -> None:
     assert f"the number {number}" in refused(f'{{"a": {number}}}').found
 
 
-@pytest.mark.xfail(reason="reported: json reads 1e999 as infinity, past parse_constant")
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "123456789e400"])
 def test_numbers_too_large_for_a_float_are_refused(number: str) -> None:
     """They would be read as infinity, which no document may hold."""
@@ -69,7 +68,6 @@ class CountedKey(str):
     __hash__ = str.__hash__
 
 
-@pytest.mark.xfail(reason="reported: keys.count() for each key makes 4 MiB of collateral cost hours")
 def test_finding_the_doubled_key_costs_no_more_than_reading_the_others() -> None:
     """A file of 100,000 keys whose last is doubled must not cost 100,000 squared: comparisons are counted, not seconds."""
     keys = [CountedKey(number) for number in range(2000)]

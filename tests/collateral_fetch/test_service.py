@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,17 @@ import pytest
 
 from tests.collateral_fetch.fake_pcs import AT, INTEL, PCCS, PLATFORM, REQUEST, FakePcs, Wire, wire_of
 from tests.collateral_fetch.fetching import Fetcher, kinds, service_over
+from tests.collateral_fetch.loopback import serving
 from tests.support.outcomes import open_policy
 from voltage_attest.collateral.intel import parse_intel_collateral
-from voltage_attest.collateral.service import INTEL_PCS, CollateralRequest, DocumentKind, FetchedCollateral
+from voltage_attest.collateral.service import (
+    INTEL_PCS,
+    CollateralRequest,
+    CollateralService,
+    DocumentKind,
+    FetchedCollateral,
+    pccs_endpoint,
+)
 from voltage_attest.errors import CollateralFormatError, FetchError, OfflineError
 from voltage_attest.result import AttestationResult, Verdict
 from voltage_attest.testing import FakeIntel
@@ -195,6 +204,17 @@ def test_the_next_endpoint_is_asked_for_what_the_first_does_not_have(fetch: Fetc
     ]
     assert len(second.asked) == 1
     assert judge(fetched).verdict is Verdict.VERIFIED
+
+
+def test_an_endpoint_that_hangs_leaves_time_for_the_next(fetch: Fetcher) -> None:
+    def hang(connection: socket.socket, _target: str) -> None:
+        connection.recv(1)
+
+    pcs = FakePcs()
+    with serving(hang) as silent, serving(pcs.script) as speaking:
+        service = CollateralService((pccs_endpoint(silent.base), pccs_endpoint(speaking.base)), deadline=2.0)
+        assert fetch(service).is_complete
+    assert len(silent.targets) == 4
 
 
 def test_the_second_endpoint_is_not_asked_where_the_first_has_all(fetch: Fetcher) -> None:

@@ -87,9 +87,13 @@ def test_intels_certificates_read_as_what_they_are(
     """Name, CA flag and key usage of a real certificate of each role."""
     certificate = load(REAL_CERTIFICATES[role])
     assert certificate.common_name == name
-    assert (certificate.is_ca, certificate.may_sign, certificate.may_certify) == (is_ca, may_sign, may_certify)
-    assert (certificate.extension(PCK_EXTENSION_OID) is not None) is (role == "PCK leaf")
-    assert certificate.subject_key_identifier is not None
+    assert (certificate.extensions.is_ca, certificate.extensions.may_sign, certificate.extensions.may_certify) == (
+        is_ca,
+        may_sign,
+        may_certify,
+    )
+    assert (certificate.extensions.values.get(PCK_EXTENSION_OID) is not None) is (role == "PCK leaf")
+    assert certificate.extensions.subject_key_identifier is not None
 
 
 def test_the_dates_of_the_root_are_utc() -> None:
@@ -140,16 +144,19 @@ def test_what_intel_does_not_issue_is_refused_by_name(der: bytes, found: str) ->
 def test_without_extensions_a_certificate_may_do_nothing() -> None:
     """Neither CA nor signer: absence is never permission."""
     certificate = load(issue())
-    assert (certificate.is_ca, certificate.may_sign, certificate.may_certify) == (False, False, False)
-    assert certificate.extension(PCK_EXTENSION_OID) is None
+    assert (certificate.extensions.is_ca, certificate.extensions.may_sign, certificate.extensions.may_certify) == (
+        False,
+        False,
+        False,
+    )
+    assert certificate.extensions.values.get(PCK_EXTENSION_OID) is None
 
 
-def test_an_extension_is_given_only_where_the_library_does_not_decode_it() -> None:
-    """The PCK extension comes as bytes; a decoded one, and an absent one, do not."""
-    leaf = load(REAL_CERTIFICATES["PCK leaf"])
-    assert (leaf.extension(PCK_EXTENSION_OID) or b"")[:1] == b"\x30"
-    assert leaf.extension("2.5.29.19") is None
-    assert leaf.extension("1.2.3.4") is None
+def test_extensions_are_given_as_bytes_by_oid() -> None:
+    """The PCK extension's value can be asked for; an absent one is None."""
+    values = load(REAL_CERTIFICATES["PCK leaf"]).extensions.values
+    assert values[PCK_EXTENSION_OID][:1] == b"\x30"
+    assert values.get(bytes.fromhex("2a0304")) is None
 
 
 def assert_read_as_the_library_reads_it(der: bytes) -> None:
@@ -181,10 +188,7 @@ def test_every_bit_of_a_real_certificate_can_be_flipped(role: str) -> None:
     assert surprises == frozenset()
 
 
-NOISE = pytest.mark.xfail(reason="reported: a negative authorityCertSerialNumber makes cryptography warn")
-
-
-@pytest.mark.parametrize("role", [pytest.param("PCK leaf", marks=NOISE), "PCK CA", "root", "TCB signer"])
+@pytest.mark.parametrize("role", ["PCK leaf", "PCK CA", "root", "TCB signer"])
 def test_hostile_certificates_make_no_noise(role: str) -> None:
     """No flip makes the library print a warning on standard error."""
     _, noise = flip_every_bit(role)

@@ -32,7 +32,7 @@ CHAINS = [
     collateral_documents("tdx_quote")["pck_crl_issuer_chain"].encode(),
     lay_out(QUOTES[0])["certification_data"].of(QUOTES[0]),
 ]
-EXTENSION = load_certificate(REAL_CERTIFICATES["PCK leaf"], "leaf").extension(PCK_EXTENSION_OID) or b""
+EXTENSION = load_certificate(REAL_CERTIFICATES["PCK leaf"], "leaf").extensions.values.get(PCK_EXTENSION_OID) or b""
 DER = [*REAL_CERTIFICATES.values(), EXTENSION, bytes.fromhex(collateral_documents("tdx_quote")["root_ca_crl"])]
 
 PARSERS: dict[str, Parser] = {

@@ -92,17 +92,14 @@ def test_the_order_is_kept_and_the_error_says_which_certificate() -> None:
         parse_pem_chain(f"{texts[0]}{BEGIN}\nMIIBA\n{END}\n".encode(), "chain")
 
 
-OFFSET = pytest.mark.xfail(reason="reported: line breaks at the end of the input are counted into the offset")
-
-
 @pytest.mark.parametrize(
     "text",
     [
         f"{BLOCK}junk",
-        *[
-            pytest.param(text, marks=OFFSET)
-            for text in ("junk\n", f"\n\njunk\n{BLOCK}", f"{BLOCK}\n\njunk\n\n\n", f"\n{BLOCK}{BLOCK}junk\n\n")
-        ],
+        "junk\n",
+        f"\n\njunk\n{BLOCK}",
+        f"{BLOCK}\n\njunk\n\n\n",
+        f"\n{BLOCK}{BLOCK}junk\n\n",
     ],
 )
 def test_the_error_names_the_first_byte_that_does_not_fit(text: str) -> None:

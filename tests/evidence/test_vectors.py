@@ -85,7 +85,7 @@ def test_the_pck_certificate_reads_as_an_independent_decoder_read_it(folder: Pat
     quote = parse_quote((folder / "quote.bin").read_bytes())
     pem = quote.certification_data.removesuffix(b"\0")
     chain = [load_certificate(der, "certificate") for der in parse_pem_chain(pem, "PCK chain")]
-    value = chain[0].extension(PCK_EXTENSION_OID)
+    value = chain[0].extensions.values.get(PCK_EXTENSION_OID)
     assert value is not None
     pck = parse_pck_extension(value)
     assert [certificate.common_name for certificate in chain] == decoded["chain"]

@@ -52,7 +52,6 @@ def test_comments_are_no_keys(comment: str) -> None:
     assert set(locate_keys(f"{comment}\n")) <= {"a"}
 
 
-@pytest.mark.xfail(reason="reported: three quotes are counted in comments and short strings too")
 @pytest.mark.parametrize("line", ['# never write """ here', "# nor ''' here", 'b = \'"""\'', "b = \"'''\""])
 def test_quotes_in_comments_and_short_strings_open_nothing(line: str) -> None:
     """Three quotes that open no multi-line string must not hide the keys behind them."""
@@ -61,7 +60,6 @@ def test_quotes_in_comments_and_short_strings_open_nothing(line: str) -> None:
     assert locate_keys(text).get("c") == 3
 
 
-@pytest.mark.xfail(reason="reported: str.splitlines ends lines where TOML does not")
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
 def test_only_toml_line_ends_end_a_line(separator: str) -> None:
     """Unicode line separators may stand in comments and strings; editors do not count them."""

@@ -91,7 +91,6 @@ def test_a_time_without_zone_is_no_time() -> None:
         examine(pair, pair.inside.replace(tzinfo=None))
 
 
-@pytest.mark.xfail(reason="reported: OverflowError from astimezone at the ends of the calendar")
 @pytest.mark.parametrize(
     "at",
     [

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from voltage_attest.cli.inspect_tree import Branch, Inspection, Leaf, Node, Rows, stamp
 from voltage_attest.crypto.certificates import UNREADABLE_X509
 from voltage_attest.errors import InputError
+from voltage_attest.evidence.der import dotted_oid
 from voltage_attest.evidence.encoding import strict_base64
 from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, PckExtension, parse_pck_extension
 from voltage_attest.evidence.pem import parse_pem_chain
@@ -112,7 +113,7 @@ def _is_ca(certificate: x509.Certificate) -> bool:
 
 def _pck_extension(certificate: x509.Certificate) -> tuple[Node, ...]:
     for item in certificate.extensions:
-        if item.oid.dotted_string == PCK_EXTENSION_OID and isinstance(item.value, x509.UnrecognizedExtension):
+        if item.oid.dotted_string == dotted_oid(PCK_EXTENSION_OID) and isinstance(item.value, x509.UnrecognizedExtension):
             try:
                 return (Branch("pck_extension", _pck_members(parse_pck_extension(item.value.value))),)
             except InputError as error:

@@ -101,6 +101,7 @@ class CollateralCache:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._name = str(directory)  # on the way to every verification: paths as objects cost more than the calls to the system
 
     @classmethod
     def for_user(cls) -> CollateralCache:
@@ -111,15 +112,15 @@ class CollateralCache:
 
     def path_of(self, url: str) -> Path:
         """The file that keeps the answer of that address."""
-        return self.directory / f"{hashlib.sha256(url.encode()).hexdigest()}.json"
+        return Path(self._path_of(url))
 
     def read(self, url: str, warn: Warn) -> bytes | None:
         """The content of the address's file, for :func:`decode_entry`; None where there is none that may be used."""
         if not self._is_trusted(warn):
             return None
-        return self.read_file(self.path_of(url), warn)
+        return self.read_file(self._path_of(url), warn)
 
-    def read_file(self, path: Path, warn: Warn) -> bytes | None:
+    def read_file(self, path: Path | str, warn: Warn) -> bytes | None:
         """The content of one file of the cache, unless it is no regular file of ours, writable by us alone."""
         try:
             descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
@@ -129,7 +130,7 @@ class CollateralCache:
             link = error.errno in {errno.ELOOP, errno.EMLINK}
             warn(f"{path} was ignored: it {'is a symbolic link' if link else f'cannot be read ({error.strerror})'}.")
             return None
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             fault = _why_distrusted(status, stat.S_ISREG(status.st_mode), "file")
             if fault is None and status.st_size > _MAX_SIZE:
@@ -137,7 +138,9 @@ class CollateralCache:
             if fault is not None:
                 warn(f"{path} was ignored: it {fault}.")
                 return None
-            return file.read(_MAX_SIZE + 1)
+            return _read_all(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
 
     def write(self, answer: CachedAnswer, warn: Warn) -> None:
         """Keep the answer, in place of any other of its address."""
@@ -175,6 +178,9 @@ class CollateralCache:
                     removed += 1
         return removed
 
+    def _path_of(self, url: str) -> str:
+        return f"{self._name}{os.sep}{hashlib.sha256(url.encode()).hexdigest()}.json"
+
     def _listing(self, warn: Warn) -> list[Path]:
         if not self._is_trusted(warn):
             return []
@@ -191,7 +197,7 @@ class CollateralCache:
     def _is_trusted(self, warn: Warn) -> bool:
         """Whether the directory is one, ours, and writable by us alone; an absent one is empty and as good."""
         try:
-            status = self.directory.lstat()
+            status = os.lstat(self._name)
         except FileNotFoundError:
             return True
         except OSError as error:
@@ -255,6 +261,14 @@ def _write_named(path: Path, content: bytes) -> None:
         _write_all(descriptor, content)
     finally:
         os.close(descriptor)
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """The file's bytes; fewer where it was cut off meanwhile, which its hash will tell."""
+    pieces = [os.read(descriptor, size)]
+    while pieces[-1] and sum(map(len, pieces)) < size:
+        pieces.append(os.read(descriptor, size))
+    return b"".join(pieces)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

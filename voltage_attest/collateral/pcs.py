@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlencode
 
@@ -32,6 +33,7 @@ __all__ = [
     "DocumentKind",
     "PcsEndpoint",
     "describe",
+    "document_url",
     "explain_failure",
     "http_request",
     "pccs_endpoint",
@@ -158,10 +160,12 @@ def describe(kind: DocumentKind, request: CollateralRequest) -> str:
 def http_request(kind: DocumentKind, endpoint: PcsEndpoint, request: CollateralRequest) -> HttpRequest:
     """What to GET for that document."""
     types = _JSON_TYPES if kind in {DocumentKind.TCB_INFO, DocumentKind.QE_IDENTITY} else _CRL_TYPES
-    return HttpRequest(_url(kind, endpoint, request), f"the {describe(kind, request)}", _MAX_BYTES[kind], types)
+    return HttpRequest(document_url(kind, endpoint, request), f"the {describe(kind, request)}", _MAX_BYTES[kind], types)
 
 
-def _url(kind: DocumentKind, endpoint: PcsEndpoint, request: CollateralRequest) -> str:
+@lru_cache(maxsize=1024)
+def document_url(kind: DocumentKind, endpoint: PcsEndpoint, request: CollateralRequest) -> str:
+    """The document's address, under which the cache keeps it too."""
     number = request.tcb_evaluation_data_number
     issue = {"update": request.update} if number is None else {"tcbEvaluationDataNumber": str(number)}
     match kind:

@@ -77,12 +77,11 @@ def parse_answer(kind: DocumentKind, body: bytes, headers: Mapping[str, str]) ->
 
 def why_not_asked_for(document: PcsDocument, request: CollateralRequest) -> str | None:
     """Why that document answers another question than the one asked, or None: a PCCS may ignore what it does not know."""
-    wanted = describe(document.kind, request)
-    if document.fmspc not in {None, request.fmspc}:
-        return f"TCB info for FMSPC {(document.fmspc or b'').hex()} instead of {wanted}"
-    number = request.tcb_evaluation_data_number
-    if number is not None and document.tcb_evaluation_data_number not in {None, number}:
-        return f"evaluation data number {document.tcb_evaluation_data_number} instead of {wanted}"
+    fmspc, number, wanted_number = document.fmspc, document.tcb_evaluation_data_number, request.tcb_evaluation_data_number
+    if fmspc is not None and fmspc != request.fmspc:
+        return f"TCB info for FMSPC {fmspc.hex()} instead of {describe(document.kind, request)}"
+    if number is not None and wanted_number is not None and number != wanted_number:
+        return f"evaluation data number {number} instead of {describe(document.kind, request)}"
     return None
 
 

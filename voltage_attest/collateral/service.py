@@ -28,7 +28,7 @@ from voltage_attest.collateral.pcs import (
     DocumentKind,
     PcsEndpoint,
     describe,
-    http_request,
+    document_url,
     pccs_endpoint,
 )
 from voltage_attest.collateral.pcs_answers import PcsDocument, parse_answer, why_not_asked_for
@@ -241,7 +241,7 @@ class CollateralService:
         if self.cache is None:
             return None
         for endpoint in self.endpoints:
-            url = http_request(kind, endpoint, run.request).url
+            url = document_url(kind, endpoint, run.request)
             content = self.cache.read(url, run.warn)
             document = None if content is None else self._read_entry(content, kind, url, run)
             if document is not None and self._is_usable(document, run):

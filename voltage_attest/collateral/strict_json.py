@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
@@ -36,8 +37,8 @@ class _DuplicateKeyError(ValueError):
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
+        counted = Counter([key for key, _ in pairs])
+        raise _DuplicateKeyError(next(key for key, count in counted.items() if count > 1))
     return found
 
 
@@ -45,11 +46,21 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"the number {name}")
 
 
+def _refuse_infinity(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {text[:40]}")
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_refuse_infinity)
+
+
 def parse_strict_json(text: str | bytes, document: str) -> JsonObject:
     """Read one JSON object (UTF-8); duplicate keys at any depth, NaN and infinities are refused."""
     try:
         text = text.decode("utf-8") if isinstance(text, bytes) else text
-        parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        parsed = _DECODER.decode(text)
     except _DuplicateKeyError as error:
         raise _malformed(document, f"the key {str(error)!r} occurs twice", "every key once") from None
     except RecursionError:

@@ -13,10 +13,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from voltage_attest.crypto.extensions import Extensions, parse_extensions
 from voltage_attest.crypto.signatures import SignatureMemo, p256_verifies_der
 from voltage_attest.crypto.signed import SignedStructure, split_signed
 from voltage_attest.errors import EvidenceFormatError, TrustRootError
-from voltage_attest.evidence.der import OBJECT_IDENTIFIER, PRINTABLE_STRING, UTF8_STRING, read_members
+from voltage_attest.evidence.der import OBJECT_IDENTIFIER, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, read_members
 from voltage_attest.evidence.pem import decode_pem_block, split_pem_chain
 
 Kept = TypeVar("Kept")
@@ -35,6 +36,8 @@ __all__ = [
 _VERSION, _SERIAL_NUMBER, _, _ISSUER, _, _SUBJECT = range(6)
 """Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject."""
 _VERSION_TAG: Final = 0xA0
+_EXTENSIONS_TAG: Final = 0xA3
+_NO_EXTENSIONS: Final = bytes((SEQUENCE, 0))
 _COMMON_NAME: Final = bytes.fromhex("550403")
 _STRINGS: Final = (UTF8_STRING, PRINTABLE_STRING)
 
@@ -62,11 +65,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     public_key: ec.EllipticCurvePublicKey
-    is_ca: bool
-    may_sign: bool
-    may_certify: bool
-    path_length: int | None
-    subject_key_identifier: bytes | None
+    extensions: Extensions
 
     @property
     def issuer(self) -> tuple[int, bytes]:
@@ -83,14 +82,6 @@ class Certificate:
         signed, key = self.signed, issuer.public_key
         return lambda: p256_verifies_der(key, signed.signature, signed.signed_bytes)
 
-    def extension(self, oid: str) -> bytes | None:
-        """The value of an extension that ``cryptography`` does not decode, or None."""
-        for extension in self.x509.extensions:
-            if extension.oid.dotted_string == oid:
-                value = extension.value
-                return value.value if isinstance(value, x509.UnrecognizedExtension) else None
-        return None
-
 
 def load_certificate(der: bytes, what: str) -> Certificate:
     """Read an X.509 v3 certificate with a P-256 key, signed with ECDSA and SHA-256; :class:`EvidenceFormatError` otherwise."""
@@ -101,7 +92,6 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         raise EvidenceFormatError(f"{what}: a serial number of zero or less", expected="a positive one (RFC 5280, 4.1.2.2)")
     try:
         certificate = x509.load_der_x509_certificate(der)
-        extensions = certificate.extensions
         public_key = certificate.public_key()
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         serial_number = certificate.serial_number
@@ -112,7 +102,7 @@ def load_certificate(der: bytes, what: str) -> Certificate:
     common_names = _common_names(signed.fields[_SUBJECT][1], what)
     if len(common_names) != 1:
         raise EvidenceFormatError(f"{what}: {len(common_names)} common names", expected="one")
-    basic_constraints, key_usage, subject_key_identifier = _known_extensions(extensions, what)
+    extensions = next((value for tag, value in signed.fields[_SUBJECT:] if tag == _EXTENSIONS_TAG), _NO_EXTENSIONS)
     return Certificate(
         der,
         certificate,
@@ -122,11 +112,7 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         not_before,
         not_after,
         public_key,
-        basic_constraints is not None and basic_constraints.ca,
-        key_usage is not None and key_usage.digital_signature,
-        key_usage is not None and key_usage.key_cert_sign,
-        None if basic_constraints is None else basic_constraints.path_length,
-        subject_key_identifier,
+        parse_extensions(extensions, what),
     )
 
 
@@ -139,28 +125,6 @@ def _common_names(name: bytes, what: str) -> list[str]:
             if len(members) == 2 and members[0] == (OBJECT_IDENTIFIER, _COMMON_NAME) and members[1][0] in _STRINGS:
                 found.append(members[1][1].decode("utf-8", "backslashreplace"))
     return found
-
-
-def _known_extensions(
-    extensions: x509.Extensions, what: str
-) -> tuple[x509.BasicConstraints | None, x509.KeyUsage | None, bytes | None]:
-    """Return what the checks ask of; any other extension that is critical is refused (RFC 5280, section 4.2)."""
-    basic_constraints = key_usage = subject_key_identifier = None
-    for extension in extensions:
-        value = extension.value
-        kind = type(value)  # ABC instance checks would cost more than the signature's parsing
-        if kind is x509.BasicConstraints:
-            basic_constraints = value
-        elif kind is x509.KeyUsage:
-            key_usage = value
-        elif kind is x509.SubjectKeyIdentifier:
-            subject_key_identifier = value.digest
-        elif extension.critical:
-            raise EvidenceFormatError(
-                f"{what}: critical extension {extension.oid.dotted_string}",
-                expected="no critical extensions but basicConstraints and keyUsage",
-            )
-    return basic_constraints, key_usage, subject_key_identifier
 
 
 @lru_cache(maxsize=8)
@@ -237,9 +201,10 @@ def why_chain_fails(chain: tuple[Certificate, ...], root: Certificate, memo: Sig
         return f"the last certificate ({chain[-1].common_name!r}) is not the pinned root"
     memo = memo or SignatureMemo()
     for depth, (certificate, issuer) in enumerate(pairwise(chain)):
-        if not (issuer.is_ca and issuer.may_certify):
+        if not (issuer.extensions.is_ca and issuer.extensions.may_certify):
             return f"{issuer.common_name!r} is no CA"
-        if issuer.path_length is not None and issuer.path_length < depth:
+        path_length = issuer.extensions.path_length
+        if path_length is not None and path_length < depth:
             return f"{issuer.common_name!r} may not stand {depth} CAs above the leaf"
         if certificate.issuer != issuer.subject:
             return f"{certificate.common_name!r} names another issuer than {issuer.common_name!r}"

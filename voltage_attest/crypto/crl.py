@@ -80,7 +80,7 @@ def why_not_issued_by(crl: RevocationList, issuer: Certificate) -> str | None:
         return f"issued by {crl.issuer!r}"
     if crl.crl_number is None or crl.authority_key_identifier is None:
         return "without CRL number or authority key identifier"
-    if crl.authority_key_identifier != issuer.subject_key_identifier:
+    if crl.authority_key_identifier != issuer.extensions.subject_key_identifier:
         return f"authority key identifier {crl.authority_key_identifier.hex()}"
     signed = crl.signed
     verifies = p256_verifies_der(issuer.public_key, signed.signature, signed.signed_bytes)

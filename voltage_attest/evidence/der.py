@@ -20,6 +20,7 @@ __all__ = [
     "PRINTABLE_STRING",
     "SEQUENCE",
     "UTF8_STRING",
+    "dotted_oid",
     "first_member",
     "read_members",
     "read_single",
@@ -58,6 +59,20 @@ def first_member(octets: bytes, what: str) -> bytes:
     """Return the first tag-length-value whole, header included: the bytes a signature covers."""
     _, end = _value_span(octets, 0, len(octets), what)
     return octets[:end]
+
+
+def dotted_oid(content: bytes) -> str:
+    """Write an OBJECT IDENTIFIER's content octets as text; arcs that end early are left out (it is only shown)."""
+    arcs: list[int] = []
+    arc = 0
+    for octet in content:
+        arc = arc << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(arc)
+            arc = 0
+    first, rest = arcs[:1], arcs[1:]
+    root = [min(first[0] // 40, 2), first[0] - 40 * min(first[0] // 40, 2)] if first else []
+    return ".".join(map(str, (*root, *rest)))
 
 
 def read_single(octets: bytes, tag: int, what: str) -> bytes:

@@ -26,8 +26,9 @@ from voltage_attest.evidence.der import (
 
 __all__ = ["PCK_EXTENSION_OID", "PckExtension", "parse_pck_extension"]
 
-PCK_EXTENSION_OID: Final = "1.2.840.113741.1.13.1"
-_OID_PREFIX: Final = bytes.fromhex("2a864886f84d010d01")
+PCK_EXTENSION_OID: Final = bytes.fromhex("2a864886f84d010d01")
+"""1.2.840.113741.1.13.1, as DER content octets; the entries' OIDs begin with it."""
+
 _SGX_TYPES: Final = ("Standard", "Scalable", "Scalable with Integrity")
 
 
@@ -100,7 +101,7 @@ def parse_pck_extension(value: bytes) -> PckExtension:
 
 def _read_entries(octets: bytes, arc: bytes, allowed: range, what: str) -> _Entries:
     """Read {OID, value} entries; keys are the OID's last arc below the extension's own and ``arc``."""
-    prefix = _OID_PREFIX + arc
+    prefix = PCK_EXTENSION_OID + arc
     entries: _Entries = {}
     for tag, entry in read_members(octets, what):
         members = read_members(entry, what)

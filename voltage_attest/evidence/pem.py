@@ -25,19 +25,21 @@ def split_pem_chain(pem: bytes, what: str) -> tuple[bytes, ...]:
     Between and after blocks line breaks alone are ignored; :class:`EvidenceFormatError` on anything else.
     """
     blocks: list[bytes] = []
-    rest = pem.strip(_LINE_BREAKS)
-    while rest:
-        body, marker, after = rest.partition(_END)
-        if not rest.startswith(_BEGIN) or not marker:
+    end = len(pem.rstrip(_LINE_BREAKS))
+    position = len(pem) - len(pem.lstrip(_LINE_BREAKS))
+    while position < end:
+        stop = pem.find(_END, position)
+        if stop < 0 or not pem.startswith(_BEGIN, position):
             raise EvidenceFormatError(
                 f"{what}, certificate {len(blocks) + 1} does not begin and end as one",
                 expected="PEM blocks labelled CERTIFICATE and nothing else",
-                offset=len(pem) - len(rest),
+                offset=position,
             )
-        blocks.append(body[len(_BEGIN) :])
-        if len(blocks) > _MAX_CERTIFICATES:
+        if len(blocks) == _MAX_CERTIFICATES:
             raise EvidenceFormatError(f"{what}: too many certificates", expected=f"at most {_MAX_CERTIFICATES}")
-        rest = after.lstrip(_LINE_BREAKS)
+        blocks.append(pem[position + len(_BEGIN) : stop])
+        rest = pem[stop + len(_END) :]
+        position = len(pem) - len(rest.lstrip(_LINE_BREAKS))
     if not blocks:
         raise EvidenceFormatError(f"{what} is empty", expected="PEM certificates", offset=0)
     return tuple(blocks)

@@ -46,8 +46,9 @@ def load_policy(path: Path) -> Policy:
 def parse_policy(text: str, *, path: Path | None = None) -> Policy:
     """Read a policy from TOML text; ``path`` is only named in errors and results."""
     try:
+        digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
         found = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or an integer of too many digits
         raise PolicyError(
             f"not TOML ({error})", expected="TOML 1.0", remedy="Mend the syntax at that line.", path=path
         ) from None
@@ -75,7 +76,7 @@ def parse_policy(text: str, *, path: Path | None = None) -> Policy:
         valid_until=top.optional_date("valid_until"),
         tdx=read_tdx(top.table("tdx")),
         channel=read_channel(top.table("channel")) if "channel" in top else None,
-        sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        sha256=digest,
         path=None if path is None else str(path),
         locations=top.locations(),
     )
@@ -84,4 +85,5 @@ def parse_policy(text: str, *, path: Path | None = None) -> Policy:
 
 
 def _how_to_start(path: Path) -> str:
-    return f"Write {path.name} as docs/policy.md shows, with the values that `voltage-attest inspect QUOTE` prints."
+    name = path.name or "voltage-attest.toml"
+    return f"Write {name} as docs/policy.md shows, with the values that `voltage-attest inspect QUOTE` prints."

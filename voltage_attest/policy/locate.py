@@ -1,7 +1,7 @@
 """Which line of a TOML file a key stands on, so that errors and failed pins can point at it.
 
 ``tomllib`` gives values without positions. This scan runs on text that ``tomllib`` has already accepted and only looks for
-table headers and ``key =`` at the start of lines, outside multi-line strings.
+table headers and ``key =`` at the start of lines, outside comments and multi-line strings.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ _DOTTED: Final = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER: Final = re.compile(rf"\s*(\[\[?)\s*({_DOTTED})\s*\]\]?")
 _ASSIGNMENT: Final = re.compile(rf"\s*({_DOTTED})\s*=")
 _PART: Final = re.compile(_KEY)
+_DELIMITERS: Final = ('"""', "'''")
+_OPAQUE: Final = re.compile(r'''"""(?:\\.|[^\\])*?"{3,5}|\'{3}.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|#[^\n]*''', re.DOTALL)
+"""Multi-line strings, short strings and comments, in the order in which TOML tells them apart."""
 
 
 def locate_keys(text: str) -> dict[str, int]:
@@ -24,11 +27,7 @@ def locate_keys(text: str) -> dict[str, int]:
     lines: dict[str, int] = {}
     seen: Counter[str] = Counter()
     table = ""
-    delimiter: str | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if delimiter is not None:
-            delimiter = None if delimiter in line else delimiter
-            continue
+    for number, line in enumerate(_OPAQUE.sub(_blanked, text).split("\n"), 1):
         header = _HEADER.match(line)
         if header is not None:
             table = _dotted(header[2])
@@ -41,8 +40,13 @@ def locate_keys(text: str) -> dict[str, int]:
         assignment = _ASSIGNMENT.match(line)
         if assignment is not None:
             lines.setdefault(f"{table}.{_dotted(assignment[1])}" if table else _dotted(assignment[1]), number)
-        delimiter = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), None)
     return lines
+
+
+def _blanked(found: re.Match[str]) -> str:
+    """Keep short strings, which may be keys; of comments and multi-line strings keep the line ends alone."""
+    text = found[0]
+    return text if text[0] in "\"'" and not text.startswith(_DELIMITERS) else "\n" * text.count("\n")
 
 
 def _dotted(key: str) -> str:

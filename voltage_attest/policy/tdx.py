@@ -17,6 +17,7 @@ __all__ = ["read_tdx"]
 _MANDATORY: Final = ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
 _SIZES: Final = {key: size for key, _, _, size in PINNED_FIELDS}
 _TEE_TCB_SVN_SIZE: Final = 16
+_ADVISORY: Final = re.compile(r"INTEL-SA-[0-9]{5}")
 _HEX: Final = re.compile(r"[0-9a-fA-F]*")
 _ACCEPTABLE: Final = [status.value for status in TcbStatus if status is not TcbStatus.REVOKED]
 _OPEN: Final = '{ unpinned = "why" }'
@@ -82,7 +83,7 @@ def _read_tcb(table: Table) -> TcbPolicy:
     policy = TcbPolicy(
         accept=TcbPolicy().accept if accept is None else frozenset([_status(table, "accept", text) for text in accept]),
         min_tcb_evaluation_data_number=table.optional_int("min_tcb_evaluation_data_number"),
-        deny_advisories=frozenset(table.optional_texts("deny_advisories", "INTEL-SA-01192") or ()),
+        deny_advisories=_advisories(table, "deny_advisories"),
         exceptions=tuple([_read_exception(entry) for entry in table.tables("exception")]),
         locations=MappingProxyType(table.locations()),
     )
@@ -97,13 +98,23 @@ def _read_exception(table: Table) -> TcbException:
         raise table.error(None, "an exception without until", "until = 2027-01-31", "Say when this exception ends.")
     exception = TcbException(
         status=_status(table, "status", table.text("status")),
-        advisories=frozenset(table.optional_texts("advisories", "INTEL-SA-00615") or ()),
+        advisories=_advisories(table, "advisories"),
         until=until,
         reason=table.text("reason"),
         location=table.location("status"),
     )
     table.finish()
     return exception
+
+
+def _advisories(table: Table, key: str) -> frozenset[str]:
+    advisories = table.optional_texts(key, "INTEL-SA-01192") or ()
+    for advisory in advisories:
+        if not _ADVISORY.fullmatch(advisory):
+            raise table.error(
+                key, repr(advisory), "an advisory like INTEL-SA-01192", "Write it as Intel writes it: it is compared."
+            )
+    return frozenset(advisories)
 
 
 def _status(table: Table, key: str, text: str) -> TcbStatus:

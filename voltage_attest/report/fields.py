@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NoReturn
 
-from voltage_attest.errors import EvidenceFormatError
+from voltage_attest.errors import ResultFormatError
 
 __all__ = ["Fields", "parse_object", "result_format_error"]
 
@@ -18,9 +18,9 @@ _REMEDY: Final = "Render the result again with the version of voltage-attest tha
 _NAMES: Final = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "an integer", float: "a fraction"}
 
 
-def result_format_error(found: str, expected: str) -> EvidenceFormatError:
+def result_format_error(found: str, expected: str) -> ResultFormatError:
     """The one error of this reader."""
-    return EvidenceFormatError(f"result: {found}", expected=expected, remedy=_REMEDY)
+    return ResultFormatError(f"result: {found}", expected=expected, remedy=_REMEDY)
 
 
 def parse_object(text: str | bytes) -> Fields:
@@ -139,7 +139,7 @@ class Fields:
         for key in self._found:
             raise self.error(key, "an unknown key", "only the keys of this version's schema")
 
-    def error(self, key: str, found: str, expected: str) -> EvidenceFormatError:
+    def error(self, key: str, found: str, expected: str) -> ResultFormatError:
         """An error about ``key``."""
         dotted = f"{self._name}.{key}" if self._name else key
         return result_format_error(f"{dotted[:80]!r} is {found}", expected)

@@ -80,11 +80,11 @@ def _read_pck_chain(quote: TdxQuote, loader: CertificateLoader) -> PckChain | Un
                     reason="the chain does not have the shape of a PCK chain",
                 )
             )
-        value = certificates[0].extension(PCK_EXTENSION_OID)
+        value = certificates[0].extensions.values.get(PCK_EXTENSION_OID)
         if value is None:
             return Unreadable(
                 failed(
-                    expected=f"the SGX extension {PCK_EXTENSION_OID}",
+                    expected="the SGX extension (1.2.840.113741.1.13.1)",
                     actual="a leaf without it",
                     reason="the leaf is no PCK certificate",
                 )

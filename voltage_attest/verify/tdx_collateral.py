@@ -114,9 +114,9 @@ class _SignerChecks:
         certificate = given(self.pick(case).chain)[0]
         for wrong, actual in (
             (certificate.common_name != _TCB_SIGNER, certificate.common_name),
-            (certificate.extension(PCK_EXTENSION_OID) is not None, "a certificate with the SGX (PCK) extension"),
-            (certificate.is_ca or certificate.may_certify, "a CA certificate"),
-            (not certificate.may_sign, "a certificate that may not sign"),
+            (PCK_EXTENSION_OID in certificate.extensions.values, "a certificate with the SGX (PCK) extension"),
+            (certificate.extensions.is_ca or certificate.extensions.may_certify, "a CA certificate"),
+            (not certificate.extensions.may_sign, "a certificate that may not sign"),
         ):
             if wrong:
                 return failed(

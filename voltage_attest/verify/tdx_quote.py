@@ -60,8 +60,8 @@ def pck_roles(case: QuoteCase) -> Finding:
     leaf, ca, _ = given(case.pck).certificates
     for wrong, actual in (
         (leaf.common_name != _PCK_LEAF, f"leaf {leaf.common_name!r}"),
-        (leaf.is_ca or leaf.may_certify, "a leaf that is a CA"),
-        (not leaf.may_sign, "a leaf that may not sign"),
+        (leaf.extensions.is_ca or leaf.extensions.may_certify, "a leaf that is a CA"),
+        (not leaf.extensions.may_sign, "a leaf that may not sign"),
         (ca.common_name not in _PCK_CAS, f"CA {ca.common_name!r}"),
     ):
         if wrong:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -46,8 +46,8 @@ class VerifiedQuote:
     pck: PckExtension
     pck_not_after: datetime
     tcb: PlatformTcb | None
-    seal: _Seal
+    seal: InitVar[_Seal | None] = None
 
-    def __post_init__(self) -> None:
-        if self.seal is not SEAL:
+    def __post_init__(self, seal: _Seal | None) -> None:
+        if seal is not SEAL:
             raise TypeError("a VerifiedQuote is made by voltage_attest.verify and by nothing else")
