@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +30,7 @@ class RevocationList:
     next_update: datetime
     crl_number: int | None
     authority_key_identifier: bytes | None
+    _answers: dict[int, bool] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def issuer(self) -> str:
@@ -45,8 +46,13 @@ class RevocationList:
         return len(self.x509)
 
     def revokes(self, certificate: Certificate) -> bool:
-        """Whether the certificate's serial number is on the list."""
-        return self.x509.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+        """Whether the certificate's serial number is on the list. A list never changes, so each answer is kept."""
+        serial = certificate.serial_number
+        answer = self._answers.get(serial)
+        if answer is None:
+            answer = self.x509.get_revoked_certificate_by_serial_number(serial) is not None
+            self._answers[serial] = answer
+        return answer
 
 
 def load_crl(der: bytes, what: str) -> RevocationList:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-__all__ = ["SIGNATURE_SIZE", "SignatureMemo", "load_p256_point", "p256_verifies", "p256_verifies_der"]
+__all__ = ["SIGNATURE_SIZE", "PointLoader", "SignatureMemo", "load_p256_point", "p256_verifies", "p256_verifies_der"]
 
 SIGNATURE_SIZE: Final = 64
 """Bytes of a raw P-256 signature r||s."""
@@ -27,6 +27,25 @@ def load_p256_point(point: bytes) -> ec.EllipticCurvePublicKey | None:
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + point)
     except ValueError:
         return None
+
+
+class PointLoader:
+    """Loads keys and keeps those that are on the curve: a quoting enclave signs many quotes with one. Bounded; thread-safe."""
+
+    __slots__ = ("_capacity", "_known")
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._capacity = capacity
+        self._known: dict[bytes, ec.EllipticCurvePublicKey] = {}
+
+    def load(self, point: bytes) -> ec.EllipticCurvePublicKey | None:
+        """As :func:`load_p256_point`."""
+        key = self._known.get(point) or load_p256_point(point)
+        if key is not None:
+            if len(self._known) >= self._capacity:
+                self._known.clear()
+            self._known[point] = key
+        return key
 
 
 def p256_verifies(key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 
 from voltage_attest.crypto.certificates import Certificate, CertificateLoader, link_key, load_constant, load_root
-from voltage_attest.crypto.signatures import SignatureMemo
+from voltage_attest.crypto.signatures import PointLoader, SignatureMemo
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, PckExtension, parse_pck_extension
 from voltage_attest.evidence.quote import CertificationDataType, TdxQuote
@@ -103,6 +103,7 @@ class Workshop:
     loader: CertificateLoader
     memo: SignatureMemo
     pck_chains: PckReader = field(default_factory=PckReader)
+    attestation_keys: PointLoader = field(default_factory=PointLoader)
 
     @staticmethod
     def under(roots: TrustRoots) -> Workshop:

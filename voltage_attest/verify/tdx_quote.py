@@ -7,7 +7,7 @@ import hmac
 from typing import Final
 
 from voltage_attest.crypto.certificates import Certificate, why_chain_fails
-from voltage_attest.crypto.signatures import load_p256_point, p256_verifies
+from voltage_attest.crypto.signatures import p256_verifies
 from voltage_attest.evidence.quote import INTEL_QE_VENDOR_ID
 from voltage_attest.ledger import CheckTable
 from voltage_attest.result import Finding, failed, passed, skipped
@@ -219,7 +219,7 @@ def qe_debug(case: QuoteCase) -> Finding:
 def quote_signature(case: QuoteCase) -> Finding:
     """tdx.quote.signature."""
     quote = case.quote
-    key = load_p256_point(quote.attestation_key)
+    key = case.workshop.attestation_keys.load(quote.attestation_key)
     if key is None:
         actual = "an attestation key that is no point on P-256"
     elif case.workshop.memo.holds(
