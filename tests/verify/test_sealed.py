@@ -20,7 +20,9 @@ QUOTE = parse_quote(PLATFORM.quote())
 PCK = parse_pck_extension(load_certificate(PLATFORM.leaf.der, "leaf").extensions.values.get(PCK_EXTENSION_OID) or b"")
 
 
-@pytest.mark.parametrize("seal", [None, object(), True, types._Seal(), types._Seal], ids=["none", "object", "true", "other", "class"])
+@pytest.mark.parametrize(
+    "seal", [None, object(), True, types._Seal(), types._Seal], ids=["none", "object", "true", "other", "class"]
+)
 def test_a_verified_quote_cannot_be_made_with_another_seal(seal: object) -> None:
     """Not with None, not with a look-alike of the same class."""
     arguments = {field.name: None for field in dataclasses.fields(types.VerifiedQuote)}
