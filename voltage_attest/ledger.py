@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Generic, TypeVar
 
-from voltage_attest.checks import REGISTRY, Check
+from voltage_attest.checks import REGISTRY
 from voltage_attest.result import CheckResult, Finding, Status
 
 __all__ = ["CheckTable", "Ledger"]
@@ -18,6 +18,7 @@ Case = TypeVar("Case")
 
 _PASSED: Final = Status.PASSED
 _SKIPPED: Final = Status.SKIPPED
+_CHECKS: Final = tuple(REGISTRY.values())
 _POSITION: Final = {check_id: position for position, check_id in enumerate(REGISTRY)}
 
 
@@ -27,9 +28,9 @@ class CheckTable(Generic[Case]):
     __slots__ = ("steps",)
 
     def __init__(self, functions: Mapping[str, Callable[[Case], Finding]]) -> None:
-        self.steps: tuple[tuple[Check, int, frozenset[str], Callable[[Case], Finding]], ...] = tuple(
+        self.steps: tuple[tuple[str, int, frozenset[str], Callable[[Case], Finding]], ...] = tuple(
             [
-                (REGISTRY[check_id], _POSITION[check_id], frozenset(REGISTRY[check_id].requires), judge)
+                (check_id, _POSITION[check_id], frozenset(REGISTRY[check_id].requires), judge)
                 for check_id, judge in functions.items()
             ]
         )
@@ -37,35 +38,45 @@ class CheckTable(Generic[Case]):
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids, in order."""
-        return tuple([check.id for check, *_ in self.steps])
+        return tuple([check_id for check_id, *_ in self.steps])
 
 
 class Ledger:
     """Rows of one appraisal, by check (one subject each; devices bring a ledger of their own)."""
 
-    __slots__ = ("_holding", "_rows")
+    __slots__ = ("_findings", "_holding")
 
     def __init__(self) -> None:
-        self._rows: list[CheckResult | None] = [None] * len(_POSITION)
+        self._findings: list[Finding | None] = [None] * len(_CHECKS)
         self._holding: set[str] = set()
 
     def run(self, table: CheckTable[Case], case: Case) -> None:
         """Run every check whose prerequisites hold; record the others as ``not_run``."""
-        holding = self._holding
-        for check, position, requires, judge in table.steps:
+        holding, findings = self._holding, self._findings
+        for check_id, position, requires, judge in table.steps:
             if requires <= holding:
-                self._write(check, position, judge(case))
+                finding = judge(case)
+                if findings[position] is not None:
+                    raise RuntimeError(f"{check_id} was judged twice")
+                findings[position] = finding
+                if finding.status is _PASSED or finding.status is _SKIPPED:
+                    holding.add(check_id)
             else:
-                self._leave(check)
+                self._leave(check_id)
 
     def leave(self, check_ids: Iterable[str]) -> None:
         """Record checks that cannot run because their subject could not be read: each must have a failed prerequisite."""
         for check_id in check_ids:
-            self._leave(REGISTRY[check_id])
+            self._leave(check_id)
 
     def record(self, check_id: str, finding: Finding) -> None:
         """Write the row of a check; a second row for the same check is a bug."""
-        self._write(REGISTRY[check_id], _POSITION[check_id], finding)
+        position = _POSITION[check_id]
+        if self._findings[position] is not None:
+            raise RuntimeError(f"{check_id} was judged twice")
+        self._findings[position] = finding
+        if finding.status is _PASSED or finding.status is _SKIPPED:
+            self._holding.add(check_id)
 
     def holds(self, *check_ids: str) -> bool:
         """Whether all these checks passed, or were skipped for want of a subject."""
@@ -73,19 +84,12 @@ class Ledger:
 
     def rows(self) -> tuple[CheckResult, ...]:
         """All rows in the registry's order."""
-        return tuple([row for row in self._rows if row is not None])
+        judged = zip(_CHECKS, self._findings, strict=True)
+        return tuple([CheckResult.of(check, finding) for check, finding in judged if finding is not None])
 
-    def _write(self, check: Check, position: int, finding: Finding) -> None:
-        if self._rows[position] is not None:
-            raise RuntimeError(f"{check.id} was judged twice")
-        self._rows[position] = CheckResult(check, finding)
-        status = finding.status
-        if status is _PASSED or status is _SKIPPED:
-            self._holding.add(check.id)
-
-    def _leave(self, check: Check) -> None:
-        for required in check.requires:
+    def _leave(self, check_id: str) -> None:
+        for required in REGISTRY[check_id].requires:
             if required not in self._holding:
-                self._write(check, _POSITION[check.id], Finding(Status.NOT_RUN, reason=f"needs {required}"))
+                self.record(check_id, Finding(Status.NOT_RUN, reason=f"needs {required}"))
                 return
-        raise RuntimeError(f"{check.id} was left although everything it requires holds")
+        raise RuntimeError(f"{check_id} was left although everything it requires holds")
