@@ -10,6 +10,7 @@ from voltage_attest.appraise.binding import (
     chutes_report_data,
     near_report_data,
     tinfoil_v3_report_data,
+    tinfoil_v3_sections_report_data,
     voltage_attest_report_data,
     voltage_verify_report_data,
 )
@@ -117,6 +118,18 @@ _OTHER_BINDINGS = {
             binding_inputs=(("hpke_public_key", bytes(32)), ("gpu_evidence_hash", bytes(32))),
         ),
     ),
+    "tinfoil-v3 in sections": (
+        tinfoil_v3_sections_report_data(b"v1", _NONCE, b"material", b"devices"),
+        Evidence(
+            nonce=_NONCE,
+            tls_spki_sha256=_SPKI,
+            binding_inputs=(
+                ("report_data_algorithm", b"v1"),
+                ("crypto_material", b"material"),
+                ("device_evidence", b"devices"),
+            ),
+        ),
+    ),
     "voltage-verify/1": (
         voltage_verify_report_data(b"{}"),
         Evidence(nonce=_NONCE, binding_inputs=(("manifest", b"{}"),)),
@@ -128,7 +141,7 @@ _OTHER_BINDINGS = {
 def bound_by_rule_of(binding: str) -> Case:
     """Evidence bound by another provider's rule verifies under a policy that names that rule."""
     report_data, claims = _OTHER_BINDINGS[binding]
-    return _bound(report_data, claims, binding)
+    return _bound(report_data, claims, binding.split(" ")[0])
 
 
 @case_family(*_OTHER_BINDINGS)
@@ -136,7 +149,15 @@ def not_bound_by_rule_of(binding: str) -> Case:
     """The last byte of what another provider's rule demands is different."""
     report_data, claims = _OTHER_BINDINGS[binding]
     other = report_data[:-1] + bytes((report_data[-1] ^ 1,))
-    return replace(_bound(other, claims, binding), failed=frozenset({"binding.report_data"}))
+    return replace(_bound(other, claims, binding.split(" ")[0]), failed=frozenset({"binding.report_data"}))
+
+
+@case
+def near_without_tls_key() -> Case:
+    """NEAR's rule without a TLS fingerprint binds the nonce and no channel: not what [channel] asks for."""
+    claims = Evidence(nonce=_NONCE, binding_inputs=(("signing_address", b"address"),))
+    bound = _bound(near_report_data(b"address", None, _NONCE), claims, "near")
+    return replace(bound, errors=frozenset({"binding.report_data"}))
 
 
 @case

@@ -31,6 +31,7 @@ __all__ = [
     "near_report_data",
     "secretvm_report_data",
     "tinfoil_v3_report_data",
+    "tinfoil_v3_sections_report_data",
     "voltage_attest_gpu_nonce",
     "voltage_attest_report_data",
     "voltage_verify_report_data",
@@ -75,6 +76,12 @@ def tinfoil_v3_report_data(
     return hashlib.sha256(hashed).digest() + _ABSENT
 
 
+def tinfoil_v3_sections_report_data(algorithm: bytes, nonce: bytes, crypto_material: bytes, device_evidence: bytes) -> bytes:
+    """Tinfoil v3 in sections: [0:32] SHA-256(algorithm || nonce || SHA-256(crypto material) || SHA-256(device evidence)); rest 0."""
+    sections = hashlib.sha256(crypto_material).digest() + hashlib.sha256(device_evidence).digest()
+    return hashlib.sha256(algorithm + nonce + sections).digest() + _ABSENT
+
+
 def secretvm_report_data(tls_spki_sha256: bytes, gpu_nonce: bytes) -> bytes:
     """SecretVM: [0:32] SPKI hash; [32:64] the GPU report's nonce. Carries no nonce of the verifier's: never fresh."""
     return tls_spki_sha256 + gpu_nonce
@@ -97,26 +104,38 @@ def _needed(evidence: Evidence, name: str) -> bytes:
     return value
 
 
+def _tinfoil_v3(evidence: Evidence, nonce: bytes) -> bytes:
+    """Either form; both name the TLS key, in the sections form inside the crypto material that is hashed."""
+    tls_spki_sha256 = _needed(evidence, "tls_spki_sha256")
+    algorithm = evidence.binding_input("report_data_algorithm")
+    if algorithm is not None:
+        material, devices = _needed(evidence, "crypto_material"), _needed(evidence, "device_evidence")
+        return tinfoil_v3_sections_report_data(algorithm, nonce, material, devices)
+    return tinfoil_v3_report_data(
+        tls_spki_sha256,
+        _needed(evidence, "hpke_public_key"),
+        nonce,
+        _needed(evidence, "gpu_evidence_hash"),
+        evidence.binding_input("nvswitch_evidence_hash"),
+    )
+
+
 _Rule = Callable[[Evidence, bytes], bytes]
 
 BINDINGS: Final[Mapping[str, _Rule]] = {
     "voltage-attest/1": lambda evidence, nonce: voltage_attest_report_data(
         nonce, _needed(evidence, "tls_spki_sha256"), evidence.e2ee_public_key
     ),
-    "near": lambda evidence, nonce: near_report_data(_needed(evidence, "signing_address"), evidence.tls_spki_sha256, nonce),
+    "near": lambda evidence, nonce: near_report_data(
+        _needed(evidence, "signing_address"), _needed(evidence, "tls_spki_sha256"), nonce
+    ),
     "chutes": lambda evidence, nonce: chutes_report_data(
         nonce.hex().encode("ascii"), _needed(evidence, "e2e_pubkey_b64"), _needed(evidence, "tls_spki_sha256")
     ),
-    "tinfoil-v3": lambda evidence, nonce: tinfoil_v3_report_data(
-        _needed(evidence, "tls_spki_sha256"),
-        _needed(evidence, "hpke_public_key"),
-        nonce,
-        _needed(evidence, "gpu_evidence_hash"),
-        evidence.binding_input("nvswitch_evidence_hash"),
-    ),
+    "tinfoil-v3": lambda evidence, nonce: _tinfoil_v3(evidence, nonce),
     "voltage-verify/1": lambda evidence, _: voltage_verify_report_data(_needed(evidence, "manifest")),
 }
-"""Binding name to what REPORTDATA must be for this evidence and our nonce.
+"""Binding name to what REPORTDATA must be for this evidence and our nonce; all but the last bind the TLS key as well.
 
 ``secretvm`` is not among them: nothing in it is drawn by the verifier, so a policy cannot ask for it as proof of freshness.
 """
