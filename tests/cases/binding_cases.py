@@ -141,7 +141,7 @@ _OTHER_BINDINGS = {
 def bound_by_rule_of(binding: str) -> Case:
     """Evidence bound by another provider's rule verifies under a policy that names that rule."""
     report_data, claims = _OTHER_BINDINGS[binding]
-    return _bound(report_data, claims, binding.split(" ")[0])
+    return _bound(report_data, claims, binding.partition(" ")[0])
 
 
 @case_family(*_OTHER_BINDINGS)
@@ -149,7 +149,7 @@ def not_bound_by_rule_of(binding: str) -> Case:
     """The last byte of what another provider's rule demands is different."""
     report_data, claims = _OTHER_BINDINGS[binding]
     other = report_data[:-1] + bytes((report_data[-1] ^ 1,))
-    return replace(_bound(other, claims, binding.split(" ")[0]), failed=frozenset({"binding.report_data"}))
+    return replace(_bound(other, claims, binding.partition(" ")[0]), failed=frozenset({"binding.report_data"}))
 
 
 @case

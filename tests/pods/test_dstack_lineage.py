@@ -17,7 +17,7 @@ from tests.pods.answers import (
     near_gateway,
     relayed_chutes,
 )
-from voltage_attest.appraise.binding import BINDINGS
+from voltage_attest.appraise.binding import near_report_data
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.encoding import decode_quote_bytes
 from voltage_attest.evidence.model import Evidence
@@ -29,7 +29,8 @@ ETHEREUM = hashlib.sha256(b"an address").digest()[:20]
 
 def is_bound(evidence: Evidence) -> bool:
     quote = parse_quote(decode_quote_bytes(evidence.quote or b""))
-    return quote.td_report.report_data == BINDINGS["near"](evidence, NONCE)
+    address = evidence.binding_input("signing_address") or b""
+    return quote.td_report.report_data == near_report_data(address, evidence.tls_spki_sha256, NONCE)
 
 
 def refusal(provider: str, document: JsonDict) -> EvidenceFormatError:

@@ -77,7 +77,7 @@ def tinfoil_v3_report_data(
 
 
 def tinfoil_v3_sections_report_data(algorithm: bytes, nonce: bytes, crypto_material: bytes, device_evidence: bytes) -> bytes:
-    """Tinfoil v3 in sections: [0:32] SHA-256(algorithm || nonce || SHA-256(crypto material) || SHA-256(device evidence)); rest 0."""
+    """Tinfoil v3, sections: [0:32] SHA-256(algorithm || nonce || SHA-256(crypto material) || SHA-256(devices)); rest zero."""
     sections = hashlib.sha256(crypto_material).digest() + hashlib.sha256(device_evidence).digest()
     return hashlib.sha256(algorithm + nonce + sections).digest() + _ABSENT
 
@@ -92,9 +92,12 @@ def voltage_verify_report_data(canonical_manifest: bytes) -> bytes:
     return hashlib.sha512(canonical_manifest).digest()
 
 
-@dataclass(frozen=True, slots=True)
 class _MissingInputError(Exception):
-    name: str
+    """What a rule needs and the answer does not hold."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
 
 
 def _needed(evidence: Evidence, name: str) -> bytes:
@@ -132,7 +135,7 @@ BINDINGS: Final[Mapping[str, _Rule]] = {
     "chutes": lambda evidence, nonce: chutes_report_data(
         nonce.hex().encode("ascii"), _needed(evidence, "e2e_pubkey_b64"), _needed(evidence, "tls_spki_sha256")
     ),
-    "tinfoil-v3": lambda evidence, nonce: _tinfoil_v3(evidence, nonce),
+    "tinfoil-v3": _tinfoil_v3,
     "voltage-verify/1": lambda evidence, _: voltage_verify_report_data(_needed(evidence, "manifest")),
 }
 """Binding name to what REPORTDATA must be for this evidence and our nonce; all but the last bind the TLS key as well.
