@@ -65,6 +65,11 @@ _FROM_FILE: Final = CollateralSource()
 
 def collateral_records(documents: Documents, sources: Mapping[str, CollateralSource]) -> tuple[CollateralRecord, ...]:
     """One record for each of the four dated documents that was given, with its SHA-256 as received."""
+    key = ("records", frozenset(sources.items()))
+    return documents.remembered(key, lambda: _records(documents, sources))
+
+
+def _records(documents: Documents, sources: Mapping[str, CollateralSource]) -> tuple[CollateralRecord, ...]:
     return tuple(
         [
             _record(kind, sources.get(kind, _FROM_FILE), documents.sha256[kind], *_window(document))
@@ -87,10 +92,13 @@ def _record(
 
 def earliest_end(documents: Documents, *others: datetime | None) -> datetime | None:
     """The first instant at which a document used here ends, or one of ``others``; None when nothing has an end."""
+    ends = [end for end in others if end is not None]
+    return min((*documents.remembered("ends", lambda: _ends(documents)), *ends), default=None)
+
+
+def _ends(documents: Documents) -> tuple[datetime, ...]:
+    """When each document and certificate of the collateral ends."""
     chains = (documents.signed_tcb_info.chain, documents.signed_qe_identity.chain, documents.pck_crl_issuer_chain)
     ends = [certificate.not_after for chain in chains if not isinstance(chain, Unreadable) for certificate in chain]
-    for document in (documents.root_crl, documents.pck_crl, documents.tcb_info, documents.qe_identity):
-        _, end = _window(document)
-        ends += [] if end is None else [end]
-    ends += [end for end in others if end is not None]
-    return min(ends, default=None)
+    windows = map(_window, (documents.root_crl, documents.pck_crl, documents.tcb_info, documents.qe_identity))
+    return (*ends, *[end for _, end in windows if end is not None])

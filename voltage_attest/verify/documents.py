@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Final, TypeVar, cast
 
 from voltage_attest.collateral.intel import IntelCollateral
 from voltage_attest.collateral.qe_identity import QeIdentity, parse_qe_identity
@@ -20,7 +20,10 @@ from voltage_attest.result import Finding, failed, undecided
 __all__ = ["Chain", "Documents", "SignedDocument", "Unreadable", "given"]
 
 Document = TypeVar("Document")
+Derived = TypeVar("Derived")
 Chain = tuple[Certificate, ...]
+
+_REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,17 @@ class Documents:
     def __init__(self, raw: IntelCollateral, loader: CertificateLoader) -> None:
         self.raw = raw
         self._loader = loader
+        self._remembered: dict[Hashable, object] = {}
+
+    def remembered(self, key: Hashable, compute: Callable[[], Derived]) -> Derived:
+        """What follows from these documents and ``key`` alone, computed once. Bounded; safe to share between threads."""
+        found = cast("Derived | None", self._remembered.get(key))
+        if found is None:
+            found = compute()
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = found
+        return found
 
     @cached_property
     def root_crl(self) -> RevocationList | Unreadable:

@@ -29,11 +29,11 @@ def verify_quote(case: QuoteCase, ledger: Ledger) -> VerifiedQuote | None:
     ledger.run(QUOTE_CHECKS, case)
     pck = case.pck if isinstance(case.pck, PckChain) else None
     extension = None if pck is None else pck.extension
-    tcb_case = TcbCase(case.quote.td_report, case.quote.qe_report.isv_svn, case.collateral.documents, extension)
+    tcb_case = TcbCase(case.quote, case.collateral.documents, extension)
     ledger.run(TCB_CHECKS, tcb_case)
     if pck is None or not ledger.holds(*AUTHENTIC_QUOTE):
         return None
-    tcb = tcb_case.tcb if ledger.holds("tdx.tcb.converged") else None
+    tcb = tcb_case.matched.tcb if ledger.holds("tdx.tcb.converged") else None
     ends = [certificate.not_after for certificate in pck.certificates]
     return VerifiedQuote(case.quote, pck.extension, min(ends), tcb, SEAL)
 

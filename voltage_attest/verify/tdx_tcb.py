@@ -8,28 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from voltage_attest.collateral.qe_identity import QeIdentity
 from voltage_attest.collateral.tcb_info import ComponentLevel, TcbInfo, TcbLevel, TdxModule, TdxModuleIdentity
 from voltage_attest.evidence.pck_extension import PckExtension
+from voltage_attest.evidence.quote import TdxQuote
 from voltage_attest.evidence.td_report import TdReport, TdReport15
 from voltage_attest.ledger import CheckTable
 from voltage_attest.result import Finding, failed, passed, skipped
 from voltage_attest.tcb_status import TcbStatus, join_statuses
-from voltage_attest.verify.documents import Documents, given
+from voltage_attest.verify.documents import Documents, Unreadable, given
 from voltage_attest.verify.tdx_quote import masked
 from voltage_attest.verify.types import PlatformTcb
 
 __all__ = [
     "TCB_CHECKS",
     "MatchedLevels",
+    "MatchedTcb",
+    "PlatformSvns",
     "TcbCase",
     "converge",
     "find_component_level",
     "find_module_identity",
     "find_platform_levels",
+    "match_tcb",
 ]
 
 _NO_SEAM_ATTRIBUTES: Final = bytes(8)
@@ -125,72 +128,92 @@ def _runs_newest_module(tee_tcb_svn2: bytes, info: TcbInfo) -> bool:
     return identity is not None and tee_tcb_svn2[0] >= identity.levels[0].isv_svn
 
 
-@dataclass(frozen=True)
-class TcbCase:
-    """A quote before signed TCB info and QE identity. Each level is looked up once, on first use."""
+class PlatformSvns(NamedTuple):
+    """Every version that levels are looked up by: what the quotes of one platform and quoting enclave have in common.
 
-    report: TdReport
+    ``components`` is None where the PCK certificate cannot be read, ``tee_tcb_svn2`` where the TD report has none.
+    """
+
+    components: tuple[int, ...] | None
+    pce_svn: int
+    tee_tcb_svn: bytes
+    tee_tcb_svn2: bytes | None
     qe_isv_svn: int
-    documents: Documents
-    pck: PckExtension | None
 
-    @cached_property
-    def info(self) -> TcbInfo:
-        """The TCB info."""
-        return given(self.documents.tcb_info)
 
-    @cached_property
-    def identity(self) -> QeIdentity:
-        """The QE identity."""
-        return given(self.documents.qe_identity)
+@dataclass(frozen=True, slots=True)
+class MatchedTcb:
+    """The levels that a platform reaches, and what they converge to; None where none is reached or nothing can be looked up.
 
-    @cached_property
-    def platform_levels(self) -> tuple[TcbLevel | None, TcbLevel | None]:
-        """SGX level and TDX level, see :func:`find_platform_levels`."""
-        if self.pck is None:
-            raise RuntimeError("the platform was judged before its PCK certificate was read")
-        return find_platform_levels(self.info.levels, self.pck.components, self.pck.pce_svn, self.report.tee_tcb_svn)
+    ``module`` is whose rules the TDX module is judged by: its own identity, or for major version 0 the general entry, which
+    has no levels.
+    """
 
-    @cached_property
-    def module(self) -> TdxModule | None:
-        """Whose rules the TDX module is judged by: its own identity, or for major version 0 the general entry."""
-        major_version = self.report.tee_tcb_svn[1]
-        return find_module_identity(self.info, major_version) if major_version else self.info.module
+    sgx_level: TcbLevel | None
+    tdx_level: TcbLevel | None
+    module: TdxModule | None
+    module_level: ComponentLevel | None
+    qe_level: ComponentLevel | None
+    tcb: PlatformTcb | None
 
-    @cached_property
-    def module_level(self) -> ComponentLevel | None:
-        """The module's level; None where it has none or (major version 0) needs none."""
-        if not isinstance(self.module, TdxModuleIdentity):
-            return None
-        return find_component_level(self.module.levels, self.report.tee_tcb_svn[0])
 
-    @cached_property
-    def qe_level(self) -> ComponentLevel | None:
-        """The quoting enclave's level."""
-        return find_component_level(self.identity.levels, self.qe_isv_svn)
-
-    @cached_property
-    def tcb(self) -> PlatformTcb:
-        """The converged TCB, once platform, module and quoting enclave each reached a level."""
-        sgx_level, tdx_level = self.platform_levels
-        if sgx_level is None or tdx_level is None or self.qe_level is None:
-            raise RuntimeError("the TCB was converged before its levels were found")
-        levels = MatchedLevels(sgx_level, tdx_level, self.module_level, self.qe_level)
-        named = [level for level in (tdx_level, levels.module, levels.qe) if level is not None]
-        return PlatformTcb(
-            converge(levels, self.info, self.report),
+def match_tcb(info: TcbInfo | None, identity: QeIdentity | None, svns: PlatformSvns, report: TdReport) -> MatchedTcb:
+    """Look every level up, and converge them if platform and quoting enclave each reach one."""
+    svn = svns.tee_tcb_svn
+    sgx_level = tdx_level = module = module_level = qe_level = tcb = None
+    if info is not None:
+        module = find_module_identity(info, svn[1]) if svn[1] else info.module
+        if isinstance(module, TdxModuleIdentity):
+            module_level = find_component_level(module.levels, svn[0])
+        if svns.components is not None:
+            sgx_level, tdx_level = find_platform_levels(info.levels, svns.components, svns.pce_svn, svn)
+    if identity is not None:
+        qe_level = find_component_level(identity.levels, svns.qe_isv_svn)
+    if info is not None and identity is not None and sgx_level is not None and tdx_level is not None and qe_level is not None:
+        named = [level for level in (tdx_level, module_level, qe_level) if level is not None]
+        tcb = PlatformTcb(
+            converge(MatchedLevels(sgx_level, tdx_level, module_level, qe_level), info, report),
             tuple(sorted({advisory for level in named for advisory in level.advisory_ids})),
             min([level.tcb_date for level in named]),
-            min(self.info.issue_date, self.identity.issue_date),
-            min(self.info.tcb_evaluation_data_number, self.identity.tcb_evaluation_data_number),
+            min(info.issue_date, identity.issue_date),
+            min(info.tcb_evaluation_data_number, identity.tcb_evaluation_data_number),
+        )
+    return MatchedTcb(sgx_level, tdx_level, module, module_level, qe_level, tcb)
+
+
+class TcbCase:
+    """A quote before TCB info and QE identity, with the levels its platform reaches.
+
+    Levels depend on documents and SVNs alone, never on time or on the quote's content, so they are looked up once for all
+    quotes of a platform.
+    """
+
+    __slots__ = ("documents", "matched", "report", "svns")
+
+    def __init__(self, quote: TdxQuote, documents: Documents, pck: PckExtension | None) -> None:
+        report = quote.td_report
+        svn2 = report.tee_tcb_svn2 if isinstance(report, TdReport15) else None
+        components, pce_svn = (None, 0) if pck is None else (pck.components, pck.pce_svn)
+        self.documents = documents
+        self.report = report
+        self.svns = svns = PlatformSvns(components, pce_svn, report.tee_tcb_svn, svn2, quote.qe_report.isv_svn)
+        info, identity = documents.tcb_info, documents.qe_identity
+        self.matched: MatchedTcb = documents.remembered(
+            svns,
+            lambda: match_tcb(
+                None if isinstance(info, Unreadable) else info,
+                None if isinstance(identity, Unreadable) else identity,
+                svns,
+                report,
+            ),
         )
 
 
 def module_identity(case: TcbCase) -> Finding:
     """tdx.module.identity."""
-    report, identity = case.report, case.module
+    report, identity = case.report, case.matched.module
     if identity is None:
-        known = ", ".join([entry.id for entry in case.info.module_identities])
+        known = ", ".join([entry.id for entry in given(case.documents.tcb_info).module_identities])
         return failed(
             expected=f"one of {known or 'no module identities at all'}",
             actual=f"TDX_{report.tee_tcb_svn[1]:02X}",
@@ -212,30 +235,29 @@ def module_identity(case: TcbCase) -> Finding:
 
 def platform(case: TcbCase) -> Finding:
     """tdx.tcb.platform."""
-    sgx_level, tdx_level = case.platform_levels
-    if tdx_level is not None:
-        return passed(_shown(tdx_level))
-    components, pce_svn = ((), 0) if case.pck is None else (case.pck.components, case.pck.pce_svn)
-    which = "SGX components and PCESVN" if sgx_level is None else "TDX components"
-    lowest = case.info.levels[-1]
+    if case.matched.tdx_level is not None:
+        return passed(_shown(case.matched.tdx_level))
+    svns, lowest = case.svns, given(case.documents.tcb_info).levels[-1]
+    which = "SGX components and PCESVN" if case.matched.sgx_level is None else "TDX components"
     return failed(
         expected=f"at least SGX {lowest.sgx_components.hex()}, PCESVN {lowest.pce_svn}, TDX {lowest.tdx_components.hex()}",
-        actual=f"SGX {bytes(components).hex()}, PCESVN {pce_svn}, TDX {case.report.tee_tcb_svn.hex()}",
+        actual=f"SGX {bytes(svns.components or ()).hex()}, PCESVN {svns.pce_svn}, TDX {svns.tee_tcb_svn.hex()}",
         reason=f"no TCB level matches: the {which} reach none of Intel's levels (TCB_NOT_SUPPORTED)",
     )
 
 
 def module(case: TcbCase) -> Finding:
     """tdx.tcb.module."""
-    identity = case.module
+    identity = case.matched.module
     if not isinstance(identity, TdxModuleIdentity):
         return skipped("a module of major version 0 has no identity: its SVN is judged with the platform level")
-    return _reached(case.module_level, identity.levels, case.report.tee_tcb_svn[0], f"the TDX module {identity.id}")
+    return _reached(case.matched.module_level, identity.levels, case.svns.tee_tcb_svn[0], f"the TDX module {identity.id}")
 
 
 def quoting_enclave(case: TcbCase) -> Finding:
     """tdx.tcb.qe."""
-    return _reached(case.qe_level, case.identity.levels, case.qe_isv_svn, "the quoting enclave")
+    levels = given(case.documents.qe_identity).levels
+    return _reached(case.matched.qe_level, levels, case.svns.qe_isv_svn, "the quoting enclave")
 
 
 def _reached(level: ComponentLevel | None, levels: Sequence[ComponentLevel], isv_svn: int, what: str) -> Finding:
@@ -254,7 +276,9 @@ def _shown(level: TcbLevel | ComponentLevel) -> str:
 
 def converged(case: TcbCase) -> Finding:
     """tdx.tcb.converged."""
-    tcb = case.tcb
+    tcb = case.matched.tcb
+    if tcb is None:
+        raise RuntimeError("the TCB was converged before its levels were found")
     shown = ", ".join((tcb.status.value, *tcb.advisory_ids))
     if tcb.status is not TcbStatus.REVOKED:
         return passed(shown)
