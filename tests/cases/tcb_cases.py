@@ -268,6 +268,17 @@ def relaunch_advised_configuration_needed() -> Case:
 
 
 @case
+def relaunch_of_an_unknown_module() -> Case:
+    """A module whose major version TCB info does not name runs now: refused, also where OutOfDate is accepted."""
+    case = _judged(
+        td=_launched_under("060104", _svn("ff0204")),
+        shape=QuoteShape.V5_TD15,
+        failed=frozenset({"tdx.tcb.converged"}),
+    )
+    return replace(case, policy=policy_text(tcb={"accept": '["UpToDate", "OutOfDate"]'}))
+
+
+@case
 def relaunch_would_not_suffice() -> Case:
     """The module running now is newer than at launch and still not the newest."""
     td = _launched_under("040104", _svn("060104"))

@@ -15,6 +15,7 @@ from voltage_attest.errors import EvidenceFormatError
 
 __all__ = ["RevocationList", "load_crl", "why_not_issued_by"]
 
+_KEPT_ANSWERS: Final = 4096
 _ISSUER: Final = 2
 """Position in tbsCertList, after version and algorithm (a CRL with extensions is version 2 and says so)."""
 
@@ -51,6 +52,8 @@ class RevocationList:
         answer = self._answers.get(serial)
         if answer is None:
             answer = self.x509.get_revoked_certificate_by_serial_number(serial) is not None
+            if len(self._answers) >= _KEPT_ANSWERS:
+                self._answers.clear()
             self._answers[serial] = answer
         return answer
 

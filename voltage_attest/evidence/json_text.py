@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
@@ -36,8 +37,8 @@ class _RefusedError(ValueError):
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RefusedError(f"the key {_shorten(next(key for key in keys if keys.count(key) > 1))} occurs twice")
+        doubled = next(key for key, count in Counter([key for key, _ in pairs]).items() if count > 1)
+        raise _RefusedError(f"the key {_shorten(doubled)} occurs twice")
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -127,8 +128,8 @@ class Table:
         for member in members:
             if not isinstance(member, str) or not member:
                 raise self.error(key, f"a list holding {member!r}", "strings", f'Write {key} = ["{example}"].')
-        lowered = [member.lower() for member in members]
-        doubled = next((member for member in lowered if lowered.count(member) > 1), None)
+        counted = Counter([member.lower() for member in members])
+        doubled = next((member for member, count in counted.items() if count > 1), None)
         if doubled is not None:
             raise self.error(key, f"{doubled} stands twice", "each value once", "Remove one of them.")
         return tuple(members)

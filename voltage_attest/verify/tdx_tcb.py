@@ -98,34 +98,37 @@ class MatchedLevels:
     qe: ComponentLevel
 
 
-def converge(levels: MatchedLevels, info: TcbInfo, report: TdReport) -> TcbStatus:
-    """Join the statuses by QVL's rules: platform with module, then relaunch, then quoting enclave."""
+def converge(levels: MatchedLevels, info: TcbInfo, report: TdReport) -> TcbStatus | None:
+    """Join the statuses by QVL's rules: platform with module, then relaunch, then quoting enclave.
+
+    None where a relaunch would be considered and the TDX module now running is one that TCB info does not name (QVL:
+    STATUS_TDX_MODULE_MISMATCH).
+    """
     module = TcbStatus.UP_TO_DATE if levels.module is None else levels.module.status
     status = join_statuses(levels.tdx.status, module)
-    relaunch = (
+    considered = (
         isinstance(report, TdReport15)
         and status in _OUT_OF_DATE
         and module is TcbStatus.OUT_OF_DATE
         and levels.sgx.status in _RELAUNCHABLE
         and levels.qe.status is TcbStatus.UP_TO_DATE
-        and _runs_newest_module(report.tee_tcb_svn2, info)
     )
-    if relaunch:
-        if levels.sgx.status.configuration_needed or status.configuration_needed:
-            return TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED
-        return TcbStatus.TD_RELAUNCH_ADVISED
+    if considered and isinstance(report, TdReport15):
+        newest = _newest_module_svn(info, report.tee_tcb_svn2)
+        if newest is None:
+            return None
+        if report.tee_tcb_svn2[0] >= newest and report.tee_tcb_svn2[2] >= info.levels[0].tdx_components[2]:
+            needed = levels.sgx.status.configuration_needed or status.configuration_needed
+            return TcbStatus.TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED if needed else TcbStatus.TD_RELAUNCH_ADVISED
     return join_statuses(status, levels.qe.status)
 
 
-def _runs_newest_module(tee_tcb_svn2: bytes, info: TcbInfo) -> bool:
-    """Whether the module now running (TEE_TCB_SVN2) is at or above the newest: only the TD was launched under an older one."""
-    newest = info.levels[0].tdx_components
-    if tee_tcb_svn2[2] < newest[2]:
-        return False
+def _newest_module_svn(info: TcbInfo, tee_tcb_svn2: bytes) -> int | None:
+    """The newest ISVSVN of the TDX module now running (TEE_TCB_SVN2[1] is its major version), or None if it is not named."""
     if tee_tcb_svn2[1] == 0:
-        return tee_tcb_svn2[0] >= newest[0]
+        return info.levels[0].tdx_components[0]
     identity = find_module_identity(info, tee_tcb_svn2[1])
-    return identity is not None and tee_tcb_svn2[0] >= identity.levels[0].isv_svn
+    return None if identity is None else identity.levels[0].isv_svn
 
 
 class PlatformSvns(NamedTuple):
@@ -171,12 +174,17 @@ def match_tcb(info: TcbInfo | None, identity: QeIdentity | None, svns: PlatformS
         qe_level = find_component_level(identity.levels, svns.qe_isv_svn)
     if info is not None and identity is not None and sgx_level is not None and tdx_level is not None and qe_level is not None:
         named = [level for level in (tdx_level, module_level, qe_level) if level is not None]
-        tcb = PlatformTcb(
-            converge(MatchedLevels(sgx_level, tdx_level, module_level, qe_level), info, report),
-            tuple(sorted({advisory for level in named for advisory in level.advisory_ids})),
-            min([level.tcb_date for level in named]),
-            min(info.issue_date, identity.issue_date),
-            min(info.tcb_evaluation_data_number, identity.tcb_evaluation_data_number),
+        status = converge(MatchedLevels(sgx_level, tdx_level, module_level, qe_level), info, report)
+        tcb = (
+            None
+            if status is None
+            else PlatformTcb(
+                status,
+                tuple(sorted({advisory for level in named for advisory in level.advisory_ids})),
+                min([level.tcb_date for level in named]),
+                min(info.issue_date, identity.issue_date),
+                min(info.tcb_evaluation_data_number, identity.tcb_evaluation_data_number),
+            )
         )
     return MatchedTcb(sgx_level, tdx_level, module, module_level, qe_level, tcb)
 
@@ -278,7 +286,12 @@ def converged(case: TcbCase) -> Finding:
     """tdx.tcb.converged."""
     tcb = case.matched.tcb
     if tcb is None:
-        raise RuntimeError("the TCB was converged before its levels were found")
+        known = ", ".join([entry.id for entry in given(case.documents.tcb_info).module_identities])
+        return failed(
+            expected=f"one of {known or 'no module identities at all'}",
+            actual=f"TDX_{(case.svns.tee_tcb_svn2 or bytes(2))[1]:02X}",
+            reason="Intel's TCB info does not know the TDX module that runs now (TEE_TCB_SVN2)",
+        )
     shown = ", ".join((tcb.status.value, *tcb.advisory_ids))
     if tcb.status is not TcbStatus.REVOKED:
         return passed(shown)
