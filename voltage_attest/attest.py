@@ -4,8 +4,9 @@ A nonce is drawn here and nowhere else, the pod is asked for evidence made for i
 the evidence names is fetched or taken from the cache, and :class:`~voltage_attest.verifier.Verifier` judges. What could not be
 had ends undecided, what should not have been answered ends refused; both are results like any other, never an exception.
 
-The course of an attestation is written once, as a conversation without I/O (:func:`_converse`); :class:`Attester` and
-:class:`AsyncAttester` only carry its questions to the network.
+The course of an attestation is written once, as a conversation without I/O (:mod:`voltage_attest.attest_course`);
+:class:`Attester` and :class:`AsyncAttester` only carry its questions to the network. :func:`open_attester` and its twin connect
+them to it.
 
 >>> with open_attester(policy, api_key=key) as attester:                      # doctest: +SKIP
 ...     attester.attest("pod_...").result.require()
@@ -13,23 +14,44 @@ The course of an attestation is written once, as a conversation without I/O (:fu
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final, Literal, Protocol, TypedDict, Unpack
 
+from voltage_attest.attest_course import (
+    ANSWERED,
+    Answer,
+    AskIntel,
+    Conversation,
+    Course,
+    Given,
+    Progress,
+    Question,
+    converse,
+    converse_with_intel,
+    finished,
+    why_not_fetched,
+)
+from voltage_attest.attestation import Attestation
+from voltage_attest.collateral.cache import CollateralCache
 from voltage_attest.collateral.intel import IntelCollateral
-from voltage_attest.collateral.service import CollateralRequest, DocumentSource, FetchedCollateral
-from voltage_attest.errors import FetchError, InputError, TransportError
-from voltage_attest.evidence.encoding import decode_quote_bytes
+from voltage_attest.collateral.service import CollateralRequest, CollateralService, FetchedCollateral, pccs_endpoint
+from voltage_attest.errors import InputError, TransportError
 from voltage_attest.evidence.model import Evidence
-from voltage_attest.evidence.quote import parse_quote
-from voltage_attest.result import AttestationResult, CollateralSource, Finding, failed, passed, undecided
+from voltage_attest.pods.credentials import ENVIRONMENT_NAMES, ApiKey, find_api_key
+from voltage_attest.pods.voltagegpu import DEFAULT_BASE
+from voltage_attest.policy.model import Policy
+from voltage_attest.result import Finding
+from voltage_attest.trust import TrustRoots
 from voltage_attest.verifier import Verifier
-from voltage_attest.verify.platform import name_platform
 
 __all__ = [
+    "ANSWERED",
     "NONCE_SIZE",
     "AsyncAttester",
     "AsyncCollateralOrigin",
@@ -37,11 +59,29 @@ __all__ = [
     "Attestation",
     "Attester",
     "CollateralOrigin",
+    "Connections",
     "PodSource",
+    "Progress",
+    "draw_nonce",
+    "open_attester",
+    "open_attester_async",
+    "why_not_fetched",
 ]
 
 NONCE_SIZE: Final = 32
 """Bytes of the nonce drawn for each attestation."""
+
+_NO_KEY: Final = f"there is no API key to ask the pod with: pass api_key, or set {' or '.join(ENVIRONMENT_NAMES)}"
+
+
+def draw_nonce() -> bytes:
+    """Draw a nonce, to be used once."""
+    return secrets.token_bytes(NONCE_SIZE)
+
+
+def _present() -> datetime:
+    """The present in whole seconds, as bundles keep it: judged again for that time, nothing differs."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 class PodSource(Protocol):
@@ -61,154 +101,73 @@ class AsyncPodSource(Protocol):
 class CollateralOrigin(Protocol):
     """Where collateral comes from; what cannot be had is an absence in what is returned, with its reason."""
 
-    def fetch(self, request: CollateralRequest, *, now: datetime, refresh: bool = False) -> FetchedCollateral:
+    def fetch(
+        self, request: CollateralRequest, *, now: datetime, refresh: bool = False, progress: Progress | None = None
+    ) -> FetchedCollateral:
         """Get the documents for a platform; ``refresh`` does without the cache."""
 
 
 class AsyncCollateralOrigin(Protocol):
     """As :class:`CollateralOrigin`, awaited."""
 
-    async def fetch_async(self, request: CollateralRequest, *, now: datetime, refresh: bool = False) -> FetchedCollateral:
+    async def fetch_async(
+        self, request: CollateralRequest, *, now: datetime, refresh: bool = False, progress: Progress | None = None
+    ) -> FetchedCollateral:
         """Get the documents for a platform; ``refresh`` does without the cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attestation:
-    """One attestation: its result, and all that is needed to judge it again."""
-
-    result: AttestationResult
-    evidence: Evidence
-    collateral: IntelCollateral
-    nonce: bytes
-    sources: tuple[DocumentSource, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _AskPod:
-    pod_id: str
-    nonce: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _AskIntel:
-    request: CollateralRequest
-    now: datetime
-    refresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """What an attestation is run by: who judges, what clock, and how collateral is asked for."""
-
-    verifier: Verifier
-    clock: Callable[[], datetime]
-    draw_nonce: Callable[[], bytes]
-
-    def request_for(self, quote: bytes) -> CollateralRequest | None:
-        """Which documents to ask for; None where the quote cannot be read, which its checks will say."""
-        try:
-            platform = name_platform(parse_quote(decode_quote_bytes(quote)))
-        except InputError:
-            return None
-        rules = self.verifier.policy.tdx.collateral
-        if platform is None:
-            return None
-        return CollateralRequest(platform.fmspc, platform.ca, rules.update, rules.tcb_evaluation_data_number)
-
-
-_Question = _AskPod | _AskIntel
-_Answer = Evidence | FetchedCollateral | TransportError | InputError
-_Conversation = Generator[_Question, _Answer, Attestation]
-
-
-def _converse(course: _Course, pod_id: str) -> _Conversation:
-    """The course of one attestation: ask the pod, ask Intel, judge; once more without the cache if its documents fail."""
-    nonce = course.draw_nonce()
-    answer = yield _AskPod(pod_id, nonce)
-    if not isinstance(answer, Evidence):
-        result = course.verifier.examine(
-            Evidence(pod_id=pod_id), IntelCollateral(), at=course.clock(), fetched=_not_fetched(answer), nonce=nonce
-        )
-        return Attestation(result, Evidence(pod_id=pod_id), IntelCollateral(), nonce)
-    fetched = FetchedCollateral(IntelCollateral(), ())
-    request = None if answer.quote is None else course.request_for(answer.quote)
-    if request is not None:
-        fetched = _collateral((yield _AskIntel(request, course.clock())))
-    attestation = _judge(course, answer, fetched, nonce)
-    if request is not None and _blames_cache(attestation):
-        fetched = _collateral((yield _AskIntel(request, course.clock(), refresh=True)))
-        attestation = _judge(course, answer, fetched, nonce)
-    return attestation
-
-
-def _judge(course: _Course, evidence: Evidence, fetched: FetchedCollateral, nonce: bytes) -> Attestation:
-    result = course.verifier.examine(
-        evidence,
-        fetched.collateral,
-        at=course.clock(),
-        fetched=passed("answered"),
-        nonce=nonce,
-        fresh=True,
-        sources={source.kind: CollateralSource(source.url, source.from_cache) for source in fetched.sources},
-    )
-    return Attestation(result, evidence, fetched.collateral, nonce, fetched.sources)
-
-
-def _collateral(answer: _Answer) -> FetchedCollateral:
-    if isinstance(answer, FetchedCollateral):
-        return answer
-    raise RuntimeError("collateral was asked for and something else came")
-
-
-_COLLATERAL_ROWS: Final = ("tdx.crl.", "tdx.tcb_info.", "tdx.qe_identity.")
-
-
-def _blames_cache(attestation: Attestation) -> bool:
-    """Whether a document from the cache failed a check: it may have been altered there, so Intel is asked once more."""
-    if not any(source.from_cache for source in attestation.sources):
-        return False
-    return any(row.status.closes_gate and row.id.startswith(_COLLATERAL_ROWS) for row in attestation.result.checks)
-
-
-def _not_fetched(error: object) -> Finding:
-    if isinstance(error, FetchError) and error.refused:
-        return failed(expected=error.wanted, actual=error.happened, reason=error.remedy)
-    if isinstance(error, InputError):
-        return failed(expected=error.expected, actual=error.found, reason=error.remedy)
-    return undecided(str(error), expected="the pod's evidence", actual="none")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _draw_nonce() -> bytes:
-    return secrets.token_bytes(NONCE_SIZE)
-
-
 class Attester:
-    """Attests pods, one after another or from several threads. ``pods`` and ``collateral`` do the fetching."""
+    """Attests pods, one after another or from several threads. ``pods`` and ``collateral`` do the fetching.
+
+    Without ``pods`` it judges evidence that is at hand, and no more.
+    """
 
     def __init__(
-        self, verifier: Verifier, pods: PodSource, collateral: CollateralOrigin, *, clock: Callable[[], datetime] = _now
+        self,
+        verifier: Verifier,
+        pods: PodSource | None,
+        collateral: CollateralOrigin,
+        *,
+        clock: Callable[[], datetime] = _present,
+        progress: Progress | None = None,
     ) -> None:
-        self._course = _Course(verifier, clock, _draw_nonce)
+        self._course = Course(verifier, clock, progress)
         self._pods = pods
         self._collateral = collateral
 
     def attest(self, pod_id: str) -> Attestation:
-        """Draw a nonce, fetch, judge; the result says what came of it."""
-        conversation = _converse(self._course, pod_id)
-        question = next(conversation)
-        while True:
-            try:
-                question = conversation.send(self._answer(question))
-            except StopIteration as end:
-                return _finished(end)
+        """Draw a nonce, fetch, judge; the result says what came of it. ValueError where there is no key to ask with."""
+        if self._pods is None:
+            raise ValueError(_NO_KEY)
+        return self._run(converse(self._course, pod_id, draw_nonce()))
 
-    def _answer(self, question: _Question) -> _Answer:
-        if isinstance(question, _AskIntel):
-            return self._collateral.fetch(question.request, now=question.now, refresh=question.refresh)
+    def examine(
+        self,
+        evidence: Evidence,
+        *,
+        nonce: bytes | None = None,
+        fresh: bool = False,
+        fetched: Finding | None = None,
+        at: datetime | None = None,
+    ) -> Attestation:
+        """Fetch collateral for evidence at hand and judge it, for now or for ``at``; the rest as :meth:`Verifier.examine`."""
+        return self._run(converse_with_intel(self._course.at(at), Given(evidence, nonce, fresh, fetched)))
+
+    def _run(self, conversation: Conversation) -> Attestation:
+        try:
+            question = next(conversation)
+            while True:
+                question = conversation.send(self._answer(question))
+        except StopIteration as end:
+            return finished(end)
+
+    def _answer(self, question: Question) -> Answer:
+        if isinstance(question, AskIntel):
+            return self._collateral.fetch(
+                question.request, now=question.now, refresh=question.refresh, progress=self._course.progress
+            )
+        if self._pods is None:
+            raise ValueError(_NO_KEY)
         try:
             return self._pods.fetch(question.pod_id, question.nonce)
         except (TransportError, InputError) as error:
@@ -221,36 +180,154 @@ class AsyncAttester:
     def __init__(
         self,
         verifier: Verifier,
-        pods: AsyncPodSource,
+        pods: AsyncPodSource | None,
         collateral: AsyncCollateralOrigin,
         *,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = _present,
+        progress: Progress | None = None,
     ) -> None:
-        self._course = _Course(verifier, clock, _draw_nonce)
+        self._course = Course(verifier, clock, progress)
         self._pods = pods
         self._collateral = collateral
 
     async def attest(self, pod_id: str) -> Attestation:
-        """Draw a nonce, fetch, judge; the result says what came of it."""
-        conversation = _converse(self._course, pod_id)
-        question = next(conversation)
-        while True:
-            try:
-                question = conversation.send(await self._answer(question))
-            except StopIteration as end:
-                return _finished(end)
+        """As :meth:`Attester.attest`."""
+        if self._pods is None:
+            raise ValueError(_NO_KEY)
+        return await self._run(converse(self._course, pod_id, draw_nonce()))
 
-    async def _answer(self, question: _Question) -> _Answer:
-        if isinstance(question, _AskIntel):
-            return await self._collateral.fetch_async(question.request, now=question.now, refresh=question.refresh)
+    async def examine(
+        self,
+        evidence: Evidence,
+        *,
+        nonce: bytes | None = None,
+        fresh: bool = False,
+        fetched: Finding | None = None,
+        at: datetime | None = None,
+    ) -> Attestation:
+        """As :meth:`Attester.examine`."""
+        return await self._run(converse_with_intel(self._course.at(at), Given(evidence, nonce, fresh, fetched)))
+
+    async def _run(self, conversation: Conversation) -> Attestation:
+        try:
+            question = next(conversation)
+            while True:
+                question = conversation.send(await self._answer(question))
+        except StopIteration as end:
+            return finished(end)
+
+    async def _answer(self, question: Question) -> Answer:
+        if isinstance(question, AskIntel):
+            return await self._collateral.fetch_async(
+                question.request, now=question.now, refresh=question.refresh, progress=self._course.progress
+            )
+        if self._pods is None:
+            raise ValueError(_NO_KEY)
         try:
             return await self._pods.fetch(question.pod_id, question.nonce)
         except (TransportError, InputError) as error:
             return error
 
 
-def _finished(end: StopIteration) -> Attestation:
-    attestation = end.value
-    if not isinstance(attestation, Attestation):
-        raise TypeError("an attestation ended without a result")
-    return attestation
+@dataclass(frozen=True, slots=True)
+class _AtHand:
+    """An origin that has one platform's documents, whatever is asked for; the Verifier tells whether they fit."""
+
+    collateral: IntelCollateral
+
+    def fetch(
+        self, request: CollateralRequest, *, now: datetime, refresh: bool = False, progress: Progress | None = None
+    ) -> FetchedCollateral:
+        """The documents."""
+        del request, now, refresh, progress
+        return FetchedCollateral(self.collateral, ())
+
+    async def fetch_async(
+        self, request: CollateralRequest, *, now: datetime, refresh: bool = False, progress: Progress | None = None
+    ) -> FetchedCollateral:
+        """The documents."""
+        return self.fetch(request, now=now, refresh=refresh, progress=progress)
+
+
+class Connections(TypedDict, total=False):
+    """How :func:`open_attester` reaches the network; every key may be left out.
+
+    ``api_key`` is the environment's where absent; None asks no pod. ``api_base`` and ``pccs`` (in order) are where to ask; by
+    default VoltageGPU, and what the policy names or Intel. ``tls_ca`` is a PEM file of CAs trusted for TLS besides the public
+    ones, ``proxy`` the policy's where absent. ``roots`` replace the pinned roots. ``cache`` is the user's own where absent;
+    None keeps nothing. ``collateral`` at hand is used in place of any that would be fetched. ``offline`` takes documents from
+    the cache alone and asks no pod.
+    """
+
+    api_key: ApiKey | str | None
+    api_base: str | None
+    pccs: Sequence[str]
+    roots: TrustRoots | None
+    tls_ca: Path | str | None
+    cache: CollateralCache | Literal["user"] | None
+    collateral: IntelCollateral | None
+    offline: bool
+    proxy: str | None
+    progress: Progress | None
+
+
+@contextmanager
+def open_attester(policy: Policy, **how: Unpack[Connections]) -> Iterator[Attester]:
+    """Open an attester over the network.
+
+    Without a key, or offline, it judges evidence at hand only. ValueError (of ``tls_ca``: its kind TrustRootError) where an
+    address, a key or a file cannot be used.
+    """
+    from voltage_attest.collateral.http import BoundedClient
+    from voltage_attest.pods.client import POD_LIMITS, PodClient
+
+    verifier, collateral, key = Verifier(policy, roots=how.get("roots")), _collateral_origin(policy, how), _api_key(how)
+    progress = how.get("progress")
+    if how.get("offline"):
+        yield Attester(verifier, None, collateral, progress=progress)
+        return
+    with BoundedClient(proxy=_proxy(policy, how), tls_ca=how.get("tls_ca"), limits=POD_LIMITS) as client:
+        pods = None if key is None else PodClient(client, key, base=how.get("api_base") or DEFAULT_BASE)
+        yield Attester(verifier, pods, collateral, progress=progress)
+
+
+@asynccontextmanager
+async def open_attester_async(policy: Policy, **how: Unpack[Connections]) -> AsyncIterator[AsyncAttester]:
+    """As :func:`open_attester`, for asyncio."""
+    from voltage_attest.collateral.http import AsyncBoundedClient
+    from voltage_attest.pods.client import POD_LIMITS, AsyncPodClient
+
+    verifier, collateral, key = Verifier(policy, roots=how.get("roots")), _collateral_origin(policy, how), _api_key(how)
+    progress = how.get("progress")
+    if how.get("offline"):
+        yield AsyncAttester(verifier, None, collateral, progress=progress)
+        return
+    async with AsyncBoundedClient(proxy=_proxy(policy, how), tls_ca=how.get("tls_ca"), limits=POD_LIMITS) as client:
+        pods = None if key is None else AsyncPodClient(client, key, base=how.get("api_base") or DEFAULT_BASE)
+        yield AsyncAttester(verifier, pods, collateral, progress=progress)
+
+
+def _api_key(how: Connections) -> ApiKey | None:
+    if "api_key" not in how:
+        return find_api_key(None, os.environ)
+    key = how["api_key"]
+    return ApiKey(key) if isinstance(key, str) else key
+
+
+def _proxy(policy: Policy, how: Connections) -> str | None:
+    return how.get("proxy") or (None if policy.channel is None else policy.channel.proxy)
+
+
+def _collateral_origin(policy: Policy, how: Connections) -> CollateralService | _AtHand:
+    at_hand = how.get("collateral")
+    if at_hand is not None:
+        return _AtHand(at_hand)
+    rules, cache = policy.tdx.collateral, how.get("cache", "user")
+    return CollateralService(
+        [pccs_endpoint(url) for url in how.get("pccs") or rules.pccs],
+        cache=CollateralCache.for_user() if cache == "user" else cache,
+        offline=how.get("offline", False),
+        max_age=rules.max_age,
+        tls_ca=how.get("tls_ca"),
+        proxy=_proxy(policy, how),
+    )

@@ -91,7 +91,7 @@ def test_a_bug_ends_in_70_and_tells_nothing_of_the_evidence(verify: Run) -> None
     result = verify()
     assert result.exit_code == 70
     assert result.stdout == ""
-    assert "internal error: OurMistakeError at verify.py:" in result.stderr
+    assert "internal error: OurMistakeError at verify_sources.py:" in result.stderr
     assert "please report" in result.stderr
     assert "secret" not in result.output
     assert result.stderr.count("\n") == 1

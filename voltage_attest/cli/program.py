@@ -11,9 +11,13 @@ from typing import Final
 import click
 
 from voltage_attest._version import __version__
+from voltage_attest.cli.collateral import collateral
+from voltage_attest.cli.demo import demo
 from voltage_attest.cli.exits import Exit
 from voltage_attest.cli.explain import explain
 from voltage_attest.cli.inspect import inspect
+from voltage_attest.cli.pin import pin
+from voltage_attest.cli.policy import policy
 from voltage_attest.cli.verify import verify
 
 __all__ = ["DEBUG_VARIABLE", "Program", "main"]
@@ -71,6 +75,5 @@ def main() -> None:
     """
 
 
-main.add_command(verify)
-main.add_command(inspect)
-main.add_command(explain)
+for _command in (verify, pin, policy, inspect, explain, collateral, demo):
+    main.add_command(_command)

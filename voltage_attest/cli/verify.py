@@ -1,145 +1,173 @@
-"""``voltage-attest verify``: a quote and Intel's collateral in, a verdict out."""
+"""``voltage-attest verify``: evidence in, a verdict out. Of a pod that is asked now, or from files."""
 
 from __future__ import annotations
 
-import os
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
-from voltage_attest.cli.exits import EXIT_OF_VERDICT, CannotUse
-from voltage_attest.cli.files import STDIN, read_input, require_one_stdin, write_output
+from voltage_attest.cli.files import STDIN, require_one_stdin
+from voltage_attest.cli.network import Network, network_options, warn
 from voltage_attest.cli.parameters import Rfc3339
-from voltage_attest.cli.terminal import emit, output_width, wants_color
+from voltage_attest.cli.verify_inputs import DEFAULT_POLICY, read_policy, read_roots
+from voltage_attest.cli.verify_report import report, save_bundles, say_what_is_missing, worst_exit
+from voltage_attest.cli.verify_sources import (
+    Rules,
+    Source,
+    attest_pod,
+    attest_provider,
+    judge_answer,
+    judge_bundle,
+    judge_quote,
+)
 
 if TYPE_CHECKING:
-    from voltage_attest.policy.model import Policy
-    from voltage_attest.result import AttestationResult
-    from voltage_attest.trust import TrustRoots
+    from voltage_attest.attestation import Attestation
 
 __all__ = ["DEFAULT_POLICY", "verify"]
 
-DEFAULT_POLICY: Final = "voltage-attest.toml"
 
-_HOW_TO_START: Final = """\
-there is no policy: {name} does not exist here, and --policy names no other. A policy says what evidence must look like.
-`voltage-attest inspect QUOTE` prints the values of a quote. Compare them with those your provider published, and save
-as {name}:
+class _Options(Source, Network):
+    """Everything on the command line."""
 
-schema = "voltage-attest/policy/1"
-name = "my-policy"
+    policy: str | None
+    form: str
+    output: str | None
+    save_bundle: str | None
+    trust_root: str | None
+    quiet: bool
+    verbose: bool
 
-[tdx]
-mrtd  = ["<96 hex digits>"]
-rtmr0 = ["<96 hex digits>"]
-rtmr1 = ["<96 hex digits>"]
-rtmr2 = ["<96 hex digits>"]
-rtmr3 = {{ unpinned = "why it is left open" }}"""
 
-_NO_COLLATERAL: Final = (
-    "No --collateral was given, so Intel's nine documents are missing: pck_crl_issuer_chain, root_ca_crl, pck_crl,\n"
-    "tcb_info_issuer_chain, tcb_info, tcb_info_signature, qe_identity_issuer_chain, qe_identity, qe_identity_signature.\n"
-    "Fetch them from Intel PCS or a PCCS for the FMSPC that `voltage-attest inspect QUOTE` shows."
-)
+_SOURCES: Final = {
+    "pod_id": "POD_ID",
+    "quote": "--quote FILE",
+    "bundle": "--bundle FILE",
+    "evidence": "--evidence FILE or URL",
+}
+
+_JUDGES: Final[Mapping[str, Callable[[Source, Rules, Network], tuple[Attestation, ...]]]] = {
+    "pod_id": attest_pod,
+    "address": attest_provider,
+    "quote": judge_quote,
+    "bundle": judge_bundle,
+    "evidence": judge_answer,
+}
+
+_FILES: Final = frozenset({"quote", "bundle", "evidence"})
+_GOES_WITH: Final[Mapping[str, frozenset[str]]] = {
+    "provider": frozenset({"evidence", "address"}),
+    "companion": frozenset({"evidence"}),
+    "target": frozenset({"address"}),
+    "nonce": _FILES,
+    "at": _FILES,
+    "offline": _FILES,
+    "api_base": frozenset({"pod_id"}),
+    "api_key_file": frozenset({"pod_id", "address"}),
+}
+"""Options that have no meaning beside other kinds of evidence."""
+
+_WHY_NOT_LIVE: Final = {
+    "nonce": "a nonce is drawn for every request and used once: leave it out.",
+    "at": "a live answer is judged for now. --save-bundle keeps it, to be judged for any time.",
+    "offline": "asking takes the network. --bundle judges what was kept.",
+}
 
 
 @click.command()
-@click.option("--quote", metavar="FILE", required=True, help="TDX quote: raw, hex or base64.")
-@click.option("--collateral", metavar="FILE", help="Intel's collateral: the nine-key JSON. Without it: undecided.")
+@click.argument("pod_id", required=False)
+@click.option("--quote", metavar="FILE", help="Judge this TDX quote: raw, hex or base64.")
+@click.option("--bundle", metavar="FILE", help="Judge what --save-bundle kept, or a voltage-verify bundle.")
+@click.option("--evidence", metavar="FILE|URL", help="Judge another provider's answer, from a file or asked for at an address.")
+@click.option("--provider", metavar="NAME", help="Whose answer --evidence is: near, phala, dstack, chutes, tinfoil, secretvm.")
+@click.option("--companion", metavar="FILE", help="The answer's second document, where the provider has two.")
+@click.option("--target", metavar="NAME", help="The model or chute to ask for at an address that serves several.")
+@click.option("--collateral", metavar="FILE", help="Intel's collateral: the nine-key JSON.  [default: cache, then network]")
 @click.option("--policy", metavar="FILE", help=f"What evidence must look like.  [default: ./{DEFAULT_POLICY}]")
+@click.option("--nonce", metavar="HEX", help="The nonce that evidence in a file was asked for with.")
 @click.option("--at", type=Rfc3339(), metavar="RFC3339", help="Judge for this time, with its zone.  [default: now]")
+@network_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Write the result there, whole or not at all, and print the verdict.")
+@click.option("--save-bundle", metavar="FILE", help="Keep evidence and collateral there, whatever the verdict.")
 @click.option("--trust-root", metavar="FILE", help="PEM certificate in place of Intel's pinned root. For simulators.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone, in one line.")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed values and skipped checks in full.")
-def verify(
-    *,
-    quote: str,
-    collateral: str | None,
-    policy: str | None,
-    at: datetime | None,
-    form: str,
-    output: str | None,
-    trust_root: str | None,
-    quiet: bool,
-    verbose: bool,
-) -> int:
-    """Verify a TDX quote against Intel's collateral and your policy.
+def verify(**options: Unpack[_Options]) -> int:
+    """Verify that POD_ID, or evidence in a file, is what your policy says.
 
-    Every check is listed; one that fails refuses. A FILE may be - for standard input. Exit codes: 0 verified, 1 refused,
-    2 usage or policy unusable, 3 undecided: as closed as 1, but what is missing may be had later.
+    A pod is asked for evidence made for a nonce drawn now; Intel's collateral comes from the cache, or from Intel. Every check
+    is listed; one that fails refuses. A FILE may be - for standard input. Exit codes: 0 verified, 1 refused, 2 usage or policy
+    unusable, 3 undecided: as closed as 1, but what is missing may be had later.
     """
-    if quiet and verbose:
+    kind = _kind_of(options)
+    _refuse_contradictions(options, kind)
+    rules = Rules(read_policy(options["policy"]), read_roots(options["trust_root"]), options["quiet"])
+    attestations = _JUDGES[kind](options, rules, options)
+    if options["save_bundle"] is not None:
+        save_bundles(attestations, options["save_bundle"])
+    results = [attestation.result for attestation in attestations]
+    report(
+        results,
+        options["form"],
+        options["output"],
+        as_list=kind in {"evidence", "address"},
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+    )
+    for warning in dict.fromkeys(warning for attestation in attestations for warning in attestation.warnings):
+        warn(warning)
+    say_what_is_missing(attestations)
+    return worst_exit(results)
+
+
+def _kind_of(options: _Options) -> str:
+    """Which kind of evidence is named: one, or a usage error."""
+    given = dict(options)
+    named = [name for name in _SOURCES if given[name] is not None]
+    if len(named) != 1:
+        several = f"{' and '.join(_SOURCES[name] for name in named)} exclude each other. " if named else ""
+        raise click.UsageError(f"{several}Name one thing to verify: {', '.join(_SOURCES.values())}.")
+    evidence = options["evidence"]
+    if evidence is not None and options["provider"] is None:
+        raise click.UsageError("--evidence goes with --provider NAME, which says how the answer is to be read.")
+    return "address" if evidence is not None and evidence.startswith(("https://", "http://")) else named[0]
+
+
+def _refuse_contradictions(options: _Options, kind: str) -> None:
+    for name, kinds in _GOES_WITH.items():
+        if kind in kinds or dict(options)[name] in {None, False}:
+            continue
+        why = _WHY_NOT_LIVE.get(name) if kind in {"pod_id", "address"} else None
+        with_what = "--evidence URL" if kind == "address" else _SOURCES[kind].split()[0]
+        raise click.UsageError(f"--{name.replace('_', '-')} does not go with {with_what}: {why or 'it has no meaning there.'}")
+    if options["provider"] is not None:
+        _refuse_unfit_provider(options, live=kind == "address")
+    if options["save_bundle"] == STDIN:
+        raise click.UsageError("--save-bundle needs a file's name: standard output is for the result.")
+    if options["quiet"] and options["verbose"]:
         raise click.UsageError("-q and -v exclude each other: one line, or everything?")
-    if quiet and form == "json" and output is None:
+    if options["quiet"] and options["form"] == "json" and options["output"] is None:
         raise click.UsageError("-q prints one line of text: leave out --format json, or write the JSON to a file with -o.")
-    require_one_stdin(quote=quote, collateral=collateral, policy=policy, trust_root=trust_root)
-    result = _examine(_read_policy(policy), _read_roots(trust_root), quote, collateral, at)
-    _report(result, form, output, quiet=quiet, verbose=verbose)
-    if collateral is None:
-        click.echo(_NO_COLLATERAL, err=True)
-    return EXIT_OF_VERDICT[result.verdict]
+    files = ("quote", "bundle", "evidence", "companion", "collateral", "policy", "trust_root")
+    require_one_stdin(**{name: STDIN if dict(options)[name] == STDIN else None for name in files})
 
 
-def _examine(
-    policy: Policy, roots: TrustRoots | None, quote: str, collateral: str | None, at: datetime | None
-) -> AttestationResult:
-    from voltage_attest.collateral.intel import IntelCollateral
-    from voltage_attest.errors import InputError
-    from voltage_attest.verifier import Evidence, Verifier
+def _refuse_unfit_provider(options: _Options, *, live: bool) -> None:
+    from voltage_attest.pods import PROVIDERS
 
-    evidence = Evidence(quote=read_input(quote, "--quote"))
-    documents = IntelCollateral() if collateral is None else read_input(collateral, "--collateral")
-    try:
-        verifier = Verifier(policy, roots=roots)
-    except InputError as error:
-        raise CannotUse(f"--trust-root: {error}") from None
-    return verifier.examine(evidence, documents, at=at or datetime.now(UTC).replace(microsecond=0))
-
-
-def _read_policy(name: str | None) -> Policy:
-    from voltage_attest.errors import PolicyError
-    from voltage_attest.policy.load import load_policy, parse_policy
-
-    if name is None and not Path(DEFAULT_POLICY).exists():
-        raise CannotUse(_HOW_TO_START.format(name=DEFAULT_POLICY))
-    try:
-        if name != STDIN:
-            return load_policy(Path(name or DEFAULT_POLICY))
-        return parse_policy(read_input(STDIN, "--policy").decode("utf-8"))
-    except PolicyError as error:
-        raise CannotUse(f"the policy cannot be used. {error}") from None
-    except UnicodeDecodeError as error:
-        raise CannotUse(f"--policy: byte {error.start} of standard input is not UTF-8. Save the policy as UTF-8.") from None
-
-
-def _read_roots(name: str | None) -> TrustRoots | None:
-    from voltage_attest.errors import TrustRootError
-    from voltage_attest.trust import TrustRoots
-
-    if name is None:
-        return None
-    try:
-        return TrustRoots.from_pem(intel=read_input(name, "--trust-root"))
-    except TrustRootError as error:
-        raise CannotUse(f"--trust-root: {error}") from None
-
-
-def _report(result: AttestationResult, form: str, output: str | None, *, quiet: bool, verbose: bool) -> None:
-    from voltage_attest.report.json import render_json
-    from voltage_attest.report.text import render_text, render_verdict
-
-    color = wants_color(sys.stdout, os.environ)
-    if output is not None and output != STDIN:
-        write_output(output, render_json(result) if form == "json" else render_text(result, verbose=verbose))
-        quiet = True
-    if quiet:
-        emit(f"{render_verdict(result, color=color)}\n")
-    elif form == "json":
-        emit(render_json(result))
-    else:
-        emit(render_text(result, width=output_width(sys.stdout), color=color, verbose=verbose))
+    name = options["provider"] or ""
+    provider = PROVIDERS.get(name)
+    if provider is None:
+        raise click.UsageError(f"--provider {name!r} is unknown; expected one of {', '.join(PROVIDERS)}.")
+    if live and name == "voltagegpu":
+        raise click.UsageError(
+            "A VoltageGPU pod is asked by its id: `voltage-attest verify POD_ID`, with --api-base if need be."
+        )
+    if options["companion"] is not None and not provider.has_companion:
+        raise click.UsageError(f"--companion does not go with {name}, whose answer is one document.")
+    if live and provider.target is not None and options["target"] is None:
+        raise click.UsageError(f"--target is missing: {name} serves several, so name the {provider.target}.")
+    if provider.target is None and options["target"] is not None:
+        raise click.UsageError(f"--target does not go with {name}, where the address names the machine.")

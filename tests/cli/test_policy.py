@@ -1,0 +1,139 @@
+"""``voltage-attest policy``: show, check and diff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.support.outcomes import UNPINNED
+
+VALUE, OTHER = "ab" * 48, "cd" * 48
+STRICT = dict.fromkeys(UNPINNED, f'["{VALUE}"]')
+AT = "2026-11-24T00:00:00Z"
+
+
+def policy_text(top: str = "valid_until = 2027-03-31", more: str = "", **tdx: str) -> str:
+    """A policy that gives nothing to remark, but for what is changed."""
+    keys = "\n".join(f"{key} = {value}" for key, value in {**STRICT, **tdx}.items())
+    floor = "[tdx.tcb]\nmin_tcb_evaluation_data_number = 17\n"
+    return f'schema = "voltage-attest/policy/1"\nname = "ward"\n{top}\n[tdx]\n{keys}\n{floor}{more}\n[channel]\n'
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, "utf-8")
+
+
+EXCEPTION = """
+[[tdx.tcb.exception]]
+status = "SWHardeningNeeded"
+advisories = ["INTEL-SA-00615"]
+until = 2026-11-30
+reason = "ticket 4711"
+"""
+
+
+def test_show_tells_everything_in_words(run: Run, folder: Path) -> None:
+    write(folder, "voltage-attest.toml", policy_text(more=EXCEPTION, rtmr3='{ unpinned = "event log decides" }'))
+    result = run("policy", "show")
+    assert result.exit_code == 0
+    shown = " ".join(result.stdout.split())
+    for part in (
+        "ward, voltage-attest.toml",
+        "in force until 2027-03-31, that UTC day included",
+        f"tdx.mrtd {VALUE}",
+        "tdx.rtmr3 open: event log decides",
+        "TCB accepted UpToDate",
+        "SWHardeningNeeded with INTEL-SA-00615, until 2026-11-30: ticket 4711",
+        "evaluation number 17 or later",
+        "collateral from Intel PCS, update standard",
+        "binding voltage-attest/1; an attestation counts for 15m; WebPKI: require",
+    ):
+        assert part in shown
+
+
+def test_show_is_loud_about_safeguards(run: Run, folder: Path) -> None:
+    write(folder, "loud.toml", policy_text(unsafe_allow_debug="true"))
+    assert "UNSAFE              tdx.unsafe_allow_debug = true" in run("policy", "show", "loud.toml").stdout
+
+
+def test_a_policy_without_remarks(run: Run, folder: Path) -> None:
+    write(folder, "voltage-attest.toml", policy_text())
+    result = run("policy", "check", "--at", AT)
+    assert (result.exit_code, result.stdout) == (0, "voltage-attest.toml: nothing to remark.\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "sentence"),
+    [
+        (policy_text(top=""), 0, "remark valid_until: the policy never ends"),
+        (
+            policy_text(top="valid_until = 2026-12-01"),
+            0,
+            "remark valid_until (line 3): the policy ends on 2026-12-01, in 7 days",
+        ),
+        (policy_text(top="valid_until = 2026-11-23"), 1, "PROBLEM valid_until (line 3): the policy ended on 2026-11-23"),
+        (policy_text(top="valid_until = 2026-11-24"), 0, "ends on 2026-11-24, in 0 days"),
+        (policy_text(more=EXCEPTION), 0, "the exception for SWHardeningNeeded ends on 2026-11-30, in 6 days"),
+        (policy_text(more=EXCEPTION.replace("11-30", "11-01")), 1, "the exception for SWHardeningNeeded ended on 2026-11-01"),
+        (policy_text(unsafe_allow_debug="true"), 1, "PROBLEM tdx.unsafe_allow_debug"),
+        (policy_text(unsafe_allow_sept_ve="true"), 1, "PROBLEM tdx.unsafe_allow_sept_ve"),
+        (policy_text(rtmr3='{ unpinned = "later" }'), 0, "tdx.rtmr3 (line 9): is left open: later"),
+    ],
+)
+def test_check_names_what_deserves_a_look(run: Run, folder: Path, text: str, code: int, sentence: str) -> None:
+    write(folder, "voltage-attest.toml", text)
+    result = run("policy", "check", "--at", AT)
+    assert result.exit_code == code
+    assert sentence in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(("within", "told"), [("3d", False), ("6d", True), ("1w", True)])
+def test_check_warns_as_early_as_asked(run: Run, folder: Path, within: str, told: bool) -> None:  # noqa: FBT001
+    write(folder, "voltage-attest.toml", policy_text(more=EXCEPTION))
+    assert ("ends on 2026-11-30" in run("policy", "check", "--warn-expiring", within, "--at", AT).stdout) is told
+
+
+@pytest.mark.parametrize("within", ["", "14", "-1d", "1y", "99999d", "\x1b"])
+def test_what_is_no_time_to_warn_is_a_usage_error(run: Run, within: str) -> None:
+    result = run("policy", "check", "--warn-expiring", within)
+    assert result.exit_code == 2
+    assert "write 14d or 2w" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [("show",), ("check",), ("diff", "voltage-attest.toml", "voltage-attest.toml")])
+@pytest.mark.parametrize("content", [None, "", "schema = 1"])
+def test_a_file_that_is_no_policy_is_unusable(run: Run, folder: Path, words: tuple[str, ...], content: str | None) -> None:
+    if content is not None:
+        write(folder, "voltage-attest.toml", content)
+    result = run("policy", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "the policy cannot be used. voltage-attest.toml" in result.stderr
+
+
+def test_diff_tells_what_was_loosened_first(run: Run, folder: Path) -> None:
+    write(folder, "old.toml", policy_text(rtmr1=f'["{VALUE}", "{OTHER}"]'))
+    write(folder, "new.toml", policy_text(more=EXCEPTION, mrtd=f'["{VALUE}", "{OTHER}"]').replace('"ward"', '"ward 2"'))
+    result = run("policy", "diff", "old.toml", "new.toml")
+    assert result.exit_code == 0
+    words = [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert words == ["LOOSENED", "LOOSENED", "changed", "tightened", "2"]
+    assert f"LOOSENED tdx.mrtd: also accepts {OTHER}" in " ".join(result.stdout.split())
+    assert result.stdout.endswith("2 loosened, 1 changed, 1 tightened.\n")
+
+
+def test_diff_of_comments_and_order_is_none(run: Run, folder: Path) -> None:
+    write(folder, "old.toml", policy_text())
+    write(folder, "new.toml", f"# reviewed\n{policy_text()}")
+    result = run("policy", "diff", "old.toml", "new.toml")
+    assert (result.exit_code, result.stdout) == (0, "Both accept the same.\n")
+
+
+def test_diff_is_red_where_it_loosens_on_a_terminal(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voltage_attest.cli.policy.wants_color", lambda *_: True)
+    monkeypatch.setattr("voltage_attest.cli.terminal.wants_color", lambda *_: True)
+    write(folder, "old.toml", policy_text())
+    write(folder, "new.toml", policy_text(rtmr3='{ unpinned = "later" }'))
+    assert "\x1b[1;31mLOOSENED\x1b[0m" in run("policy", "diff", "old.toml", "new.toml").stdout

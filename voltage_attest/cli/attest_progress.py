@@ -1,0 +1,39 @@
+"""What an attestation is waiting for, live on a terminal; not a byte where standard error is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from voltage_attest.attest import Progress
+
+__all__ = ["attest_progress"]
+
+
+@contextmanager
+def attest_progress(*, quiet: bool) -> Iterator[Progress | None]:
+    """Show on standard error one line for the pod and one a document while the block runs, and remove them at its end.
+
+    Yields what :func:`~voltage_attest.attest.open_attester` takes as ``progress``: None where standard error is no terminal, or
+    ``quiet``.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Display
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.fields[name]:14} {task.description}", markup=False), TimeElapsedColumn())
+    with Display(*columns, console=Console(stderr=True), transient=True) as display:
+        lines = {}
+
+        def show(what: str, words: str) -> None:
+            if what not in lines:
+                lines[what] = display.add_task(words, total=None, name=str(what))
+            display.update(lines[what], description=words)
+
+        yield show

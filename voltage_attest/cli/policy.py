@@ -1,0 +1,193 @@
+"""``voltage-attest policy``: what a policy accepts, what in it deserves a look, and what a change of it changes."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from voltage_attest.cli.exits import CannotUse, Exit
+from voltage_attest.cli.parameters import Rfc3339
+from voltage_attest.cli.terminal import emit, output_width, wants_color
+from voltage_attest.cli.verify_inputs import DEFAULT_POLICY
+from voltage_attest.cli.verify_sources import present
+from voltage_attest.report.plain import Paint, hanging, one_or_many, printable
+
+if TYPE_CHECKING:
+    from voltage_attest.policy.model import Pin, Policy, Unpinned
+    from voltage_attest.policy.review import Advice, Change
+
+__all__ = ["policy"]
+
+_DURATION: Final = re.compile(r"(\d{1,4})([dw])", re.ASCII)
+_DAYS: Final = {"d": 1, "w": 7}
+_COLUMN: Final = 20
+
+
+class Days(click.ParamType[timedelta]):
+    """A number of days or weeks: 14d, 2w."""
+
+    name = "days"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it, or end in a usage error."""
+        found = _DURATION.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{printable(str(value))!r} is no number of days; write 14d or 2w.", param, ctx)
+        return timedelta(days=int(found[1]) * _DAYS[found[2]])
+
+
+@click.group()
+def policy() -> None:
+    """Show, check and compare policies.
+
+    Nothing is fetched or verified. Exit codes: 0 done, 1 `check` found something that cannot stay, 2 a file cannot be used.
+    """
+
+
+@policy.command()
+@click.argument("file", default=DEFAULT_POLICY)
+def show(file: str) -> int:
+    """Tell in words what FILE, or voltage-attest.toml, accepts."""
+    loaded = _load(file)
+    width, paint = output_width(sys.stdout), Paint(wants_color(sys.stdout, os.environ))
+    lines = [paint.strong(f"{printable(loaded.name)}, {printable(file)}")]
+    for label, text in _entries(loaded):
+        lines += hanging(label, text, _COLUMN, width)
+    emit("".join(f"{line}\n" for line in lines))
+    return Exit.VERIFIED
+
+
+@policy.command()
+@click.argument("file", default=DEFAULT_POLICY)
+@click.option("--warn-expiring", metavar="DAYS", type=Days(), default="14d", show_default=True, help="Name what ends within.")
+@click.option("--at", type=Rfc3339(), metavar="RFC3339", help="Check for this time, with its zone.  [default: now]")
+def check(file: str, warn_expiring: timedelta, at: datetime | None) -> int:
+    """Say what in FILE deserves a look: what is open, ends soon, has ended, or is switched off.
+
+    FILE is voltage-attest.toml if none is named. Exit codes: 0 usable, whatever is worth a look; 1 it or an exception has
+    ended, or a safeguard is switched off; 2 unusable.
+    """
+    from voltage_attest.policy.review import advise
+
+    loaded = _load(file)
+    advice = advise(loaded, today=(at or present()).date(), warn_within=warn_expiring)
+    urgent = [item for item in advice if item.urgent]
+    lines = [line for item in (*urgent, *(item for item in advice if not item.urgent)) for line in _advice_lines(item)]
+    found = f"{one_or_many(len(urgent), 'problem')}, {one_or_many(len(advice) - len(urgent), 'remark')}"
+    emit("".join(f"{line}\n" for line in [*lines, f"{printable(file)}: {found if advice else 'nothing to remark'}."]))
+    return Exit.REFUSED if urgent else Exit.VERIFIED
+
+
+@policy.command()
+@click.argument("old")
+@click.argument("new")
+def diff(old: str, new: str) -> int:
+    """Say what NEW accepts that OLD did not, and the reverse. What was loosened comes first.
+
+    Changes of comments, order and layout are none. Exit codes: 0 compared, different or not; 2 a file cannot be used.
+    """
+    from voltage_attest.policy.review import Effect, diff_policies
+
+    changes = list(diff_policies(_load(old), _load(new)))
+    order = (Effect.LOOSENED, Effect.CHANGED, Effect.TIGHTENED)
+    changes.sort(key=lambda change: order.index(change.effect))
+    lines = [line for change in changes for line in _change_lines(change)]
+    counts = ", ".join(f"{sum(change.effect is effect for change in changes)} {effect}" for effect in order)
+    emit("".join(f"{line}\n" for line in [*lines, f"{counts}." if changes else "Both accept the same."]))
+    return Exit.VERIFIED
+
+
+def _load(file: str) -> Policy:
+    from voltage_attest.errors import PolicyError
+    from voltage_attest.policy.load import load_policy
+
+    try:
+        return load_policy(Path(file))
+    except PolicyError as error:
+        raise CannotUse(f"the policy cannot be used. {error}") from None
+
+
+def _advice_lines(advice: Advice) -> list[str]:
+    paint = Paint(wants_color(sys.stdout, os.environ))
+    where = "" if advice.location is None or advice.location.line is None else f" (line {advice.location.line})"
+    text = f"{advice.key}{where}: {advice.text}"
+    return _told("PROBLEM", paint.bad, text) if advice.urgent else _told("remark", str, text)
+
+
+def _change_lines(change: Change) -> list[str]:
+    from voltage_attest.policy.review import Effect
+
+    paint = Paint(wants_color(sys.stdout, os.environ))
+    text = f"{change.key}: {change.text}"
+    if change.effect is Effect.LOOSENED:
+        return _told("LOOSENED", paint.bad, text)
+    return _told(change.effect.value, paint.good if change.effect is Effect.TIGHTENED else str, text)
+
+
+def _told(word: str, color: Callable[[str], str], text: str) -> list[str]:
+    first, *rest = hanging(word, text, 11, output_width(sys.stdout))
+    return [first.replace(word, color(word), 1), *rest]
+
+
+def _entries(loaded: Policy) -> Iterator[tuple[str, str]]:
+    yield "sha256", loaded.sha256
+    yield "in force until", "no end" if loaded.valid_until is None else f"{loaded.valid_until}, that UTC day included"
+    for key, pin in loaded.tdx.pins.items():
+        yield f"tdx.{key}", _pin_in_words(pin)
+    if loaded.tdx.min_tee_tcb_svn is not None:
+        yield "tdx.min_tee_tcb_svn", loaded.tdx.min_tee_tcb_svn.hex()
+    yield from _tcb_entries(loaded)
+    yield from _origin_entries(loaded)
+    for switch in ("unsafe_allow_debug", "unsafe_allow_sept_ve"):
+        if getattr(loaded.tdx, switch):
+            yield "UNSAFE", f"tdx.{switch} = true: a safeguard is switched off"
+
+
+def _pin_in_words(pin: Pin | Unpinned) -> str:
+    from voltage_attest.policy.model import Pin
+
+    if isinstance(pin, Pin):
+        return " or ".join(value.hex() for value in pin.values)
+    return f"open: {pin.reason}"
+
+
+def _tcb_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
+    rules = loaded.tdx.tcb
+    yield "TCB accepted", ", ".join(sorted(rules.accept))
+    for exception in rules.exceptions:
+        advisories = ", ".join(sorted(exception.advisories)) or "no advisory"
+        yield "TCB exception", f"{exception.status} with {advisories}, until {exception.until}: {exception.reason}"
+    if rules.deny_advisories:
+        yield "advisories denied", ", ".join(sorted(rules.deny_advisories))
+    floor = rules.min_tcb_evaluation_data_number
+    yield "evaluation number", "no floor" if floor is None else f"{floor} or later"
+
+
+def _origin_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
+    rules, channel = loaded.tdx.collateral, loaded.channel
+    number = rules.tcb_evaluation_data_number
+    issue = f"update {rules.update}" if number is None else f"evaluation data number {number}"
+    age = "" if rules.max_age is None else f", at most {_duration(rules.max_age)} old"
+    yield "collateral", f"from {', '.join(rules.pccs) or 'Intel PCS'}, {issue}{age}"
+    if channel is None:
+        yield "binding", "none: evidence may be old, or relayed"
+        return
+    proxy = "" if channel.proxy is None else f", by way of {channel.proxy}"
+    yield (
+        "binding",
+        f"{channel.binding}; an attestation counts for {_duration(channel.max_age)}; WebPKI: {channel.webpki}{proxy}",
+    )
+
+
+def _duration(time: timedelta) -> str:
+    """As a policy writes it: 30d, 15m."""
+    seconds = int(time.total_seconds())
+    size, unit = next((size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
+    return f"{seconds // size}{unit}"
