@@ -65,13 +65,13 @@ _TD = (
 )
 
 PINNED_FIELDS: tuple[tuple[str, str, str, int], ...] = (
-    ("mrtd", "MRTD, the initial memory of the TD (virtual firmware)", "td_report", 48),
-    ("rtmr0", "RTMR0, firmware configuration", "td_report", 48),
-    ("rtmr1", "RTMR1, boot loader and kernel", "td_report", 48),
-    ("rtmr2", "RTMR2, kernel command line and initrd", "td_report", 48),
-    ("rtmr3", "RTMR3, what the guest extends at run time", "td_report", 48),
-    ("mr_seam", "MRSEAM, the TDX module", "td_report", 48),
-    ("mr_signer_seam", "MRSIGNERSEAM, the TDX module's signer", "td_report", 48),
+    ("mrtd", "MRTD (initial memory of the TD: the virtual firmware)", "td_report", 48),
+    ("rtmr0", "RTMR0 (firmware configuration)", "td_report", 48),
+    ("rtmr1", "RTMR1 (boot loader and kernel)", "td_report", 48),
+    ("rtmr2", "RTMR2 (kernel command line and initrd)", "td_report", 48),
+    ("rtmr3", "RTMR3 (what the guest extends at run time)", "td_report", 48),
+    ("mr_seam", "MRSEAM (the TDX module)", "td_report", 48),
+    ("mr_signer_seam", "MRSIGNERSEAM (the TDX module's signer)", "td_report", 48),
     ("seam_attributes", "SEAMATTRIBUTES", "td_report", 8),
     ("td_attributes", "TDATTRIBUTES", "td_report", 8),
     ("xfam", "XFAM", "td_report", 8),
@@ -80,8 +80,8 @@ PINNED_FIELDS: tuple[tuple[str, str, str, int], ...] = (
     ("mr_owner_config", "MROWNERCONFIG", "td_report", 48),
     ("mr_service_td", "MRSERVICETD", "td_report", 48),
     ("report_data", "REPORTDATA", "td_report", 64),
-    ("fmspc", "FMSPC, the platform family", "pck", 6),
-    ("ppid", "PPID, the one processor package", "pck", 16),
+    ("fmspc", "FMSPC (the platform family)", "pck", 6),
+    ("ppid", "PPID (the one processor package)", "pck", 16),
     ("platform_instance_id", "the platform instance id", "pck", 16),
 )
 """Fields a policy can pin: key, name, where the value comes from (TD report or PCK extension), length in bytes."""

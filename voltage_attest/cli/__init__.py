@@ -1,4 +1,4 @@
-"""The command line: ``voltage-attest verify``, ``inspect`` and ``explain``. The only room that prints or asks what time it is.
+"""The command line, ``voltage-attest``. The only room that prints and reads the environment.
 
 Exit codes: 0 verified, 1 refused, 2 usage or policy unusable, 3 undecided, 70 a bug of ours, 130 interrupted.
 """

@@ -70,8 +70,15 @@ def _advice(policy: Policy, today: date, warn_within: timedelta) -> Iterator[Adv
         yield Advice("tdx.tcb.accept", text, location=policy.tdx.tcb.locations.get("accept"))
     if policy.tdx.tcb.min_tcb_evaluation_data_number is None:
         yield Advice("tdx.tcb.min_tcb_evaluation_data_number", "no floor: older collateral that is still in date is accepted")
-    if policy.channel is None:
+    yield from _channel_advice(policy.channel)
+
+
+def _channel_advice(channel: ChannelPolicy | None) -> Iterator[Advice]:
+    if channel is None:
         yield Advice("channel", "no [channel]: evidence is bound to no nonce and no TLS key, so it may be old or relayed")
+    elif channel.webpki != "require":
+        text = "no certificate authority is asked: the attested key alone is trusted"
+        yield Advice("channel.webpki", text, location=channel.locations.get("webpki"))
 
 
 def _ending(key: str, what: str, until: date, horizon: tuple[date, timedelta], location: Location | None) -> Iterator[Advice]:

@@ -66,5 +66,5 @@ def _undecided(result: AttestationResult) -> str:
 
 def _retry(result: AttestationResult) -> str:
     reasons = [row.reason for row in result.checks if row.status is Status.ERROR and row.reason]
-    first = f" First: {printable(reasons[0])}." if reasons else ""
+    first = f" First: {printable(reasons[0].rstrip('.'))}." if reasons else ""
     return f"Supply what is missing and verify again.{first}"
