@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from tests.collateral_fetch.fake_pcs import PLATFORM, FakePcs, Wire, wire_of
 from tests.collateral_fetch.loopback import Loopback, serving
 from voltage_attest.cli.collateral import collateral
-from voltage_attest.cli.fetch_progress import fetch_progress
 from voltage_attest.cli.program import Program
+from voltage_attest.cli.progress import fetch_progress
 from voltage_attest.collateral.intel import parse_intel_collateral
 from voltage_attest.collateral.service import DocumentKind
 from voltage_attest.testing import FakeIntel

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypedDict, Unpack
 import click
 
 from voltage_attest.cli.exits import CannotUse, Exit
-from voltage_attest.cli.fetch_progress import fetch_progress
 from voltage_attest.cli.files import STDIN, read_input, write_output
+from voltage_attest.cli.progress import fetch_progress
 from voltage_attest.cli.terminal import emit
 from voltage_attest.report.plain import printable
 

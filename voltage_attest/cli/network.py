@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypedDict
 
 import click
 
-from voltage_attest.cli.attest_progress import attest_progress
 from voltage_attest.cli.exits import CannotUse
+from voltage_attest.cli.progress import fetch_progress
 from voltage_attest.cli.verify_inputs import make_verifier
 from voltage_attest.report.plain import printable
 
@@ -114,7 +114,7 @@ def opened_attester(
 
     make_verifier(policy, roots)
     with ExitStack() as stack:
-        progress = stack.enter_context(attest_progress(quiet=quiet))
+        progress = stack.enter_context(fetch_progress(quiet=quiet))
         try:
             attester = open_attester(
                 policy,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import click
 
-from voltage_attest.cli.attest_progress import attest_progress
 from voltage_attest.cli.exits import CannotUse
 from voltage_attest.cli.files import read_input
 from voltage_attest.cli.network import Network, find_key, opened_attester, require_key, require_pod_id
+from voltage_attest.cli.progress import fetch_progress
 from voltage_attest.cli.verify_inputs import make_verifier, read_nonce
 from voltage_attest.report.plain import utc
 
@@ -110,7 +110,7 @@ def _ask_provider(source: Source, rules: Rules, network: Network, nonce: bytes) 
     proxy = network["proxy"] or (None if channel is None else channel.proxy)
     try:
         with (
-            attest_progress(quiet=rules.quiet) as progress,
+            fetch_progress(quiet=rules.quiet) as progress,
             BoundedClient(tls_ca=network["tls_ca"], proxy=proxy, limits=POD_LIMITS) as client,
         ):
             if progress is not None:

@@ -58,7 +58,6 @@ class Certificate:
     """One certificate: its DER bytes and what the checks ask of it. Dates are UTC; ``public_key`` is P-256."""
 
     der: bytes
-    x509: x509.Certificate
     signed: SignedStructure
     common_name: str
     serial_number: int
@@ -105,7 +104,6 @@ def load_certificate(der: bytes, what: str) -> Certificate:
     extensions = next((value for tag, value in signed.fields[_SUBJECT:] if tag == _EXTENSIONS_TAG), _NO_EXTENSIONS)
     return Certificate(
         der,
-        certificate,
         signed,
         common_names[0],
         serial_number,

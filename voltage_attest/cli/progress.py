@@ -1,4 +1,4 @@
-"""What an attestation is waiting for, live on a terminal; not a byte where standard error is none."""
+"""What is being waited for, live on a terminal; not a byte where standard error is none."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voltage_attest.attest import Progress
 
-__all__ = ["attest_progress"]
+__all__ = ["fetch_progress"]
 
 
 @contextmanager
-def attest_progress(*, quiet: bool) -> Iterator[Progress | None]:
+def fetch_progress(*, quiet: bool = False) -> Iterator[Progress | None]:
     """Show on standard error one line for the pod and one a document while the block runs, and remove them at its end.
 
-    Yields what :func:`~voltage_attest.attest.open_attester` takes as ``progress``: None where standard error is no terminal, or
-    ``quiet``.
+    Yields what :func:`~voltage_attest.attest.open_attester` and ``CollateralService.fetch`` take as ``progress``: None where
+    standard error is no terminal, or ``quiet``.
     """
     if quiet or not sys.stderr.isatty():
         yield None

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from voltage_attest.cli.attest_progress import attest_progress
+from voltage_attest.cli.progress import fetch_progress
 
 
 class Terminal(io.StringIO):
@@ -24,7 +24,7 @@ def test_where_there_is_no_terminal_or_it_is_not_wanted_there_is_no_progress(
     quiet: bool,  # noqa: FBT001
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
-    with attest_progress(quiet=quiet) as progress:
+    with fetch_progress(quiet=quiet) as progress:
         assert progress is None
     assert stream.getvalue() == ""
 
@@ -33,7 +33,7 @@ def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with attest_progress(quiet=False) as progress:
+    with fetch_progress(quiet=False) as progress:
         assert progress is not None
         progress("pod", "asking for evidence")
         progress("pod", "answered")
