@@ -42,11 +42,12 @@ class CheckTable(Generic[Case]):
 
 
 class Ledger:
-    """Rows of one appraisal, by check (one subject each; devices bring a ledger of their own)."""
+    """Rows of one subject, one a check. Each of several devices has a ledger of its own, with its name (``gpu[0]``)."""
 
-    __slots__ = ("_findings", "_holding")
+    __slots__ = ("_device", "_findings", "_holding")
 
-    def __init__(self) -> None:
+    def __init__(self, device: str | None = None) -> None:
+        self._device = device
         self._findings: list[Finding | None] = [None] * len(_CHECKS)
         self._holding: set[str] = set()
 
@@ -84,8 +85,8 @@ class Ledger:
 
     def rows(self) -> tuple[CheckResult, ...]:
         """All rows in the registry's order."""
-        judged = zip(_CHECKS, self._findings, strict=True)
-        return tuple([CheckResult.of(check, finding) for check, finding in judged if finding is not None])
+        judged, device = zip(_CHECKS, self._findings, strict=True), self._device
+        return tuple([CheckResult.of(check, finding, device) for check, finding in judged if finding is not None])
 
     def _leave(self, check_id: str) -> None:
         for required in REGISTRY[check_id].requires:

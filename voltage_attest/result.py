@@ -122,9 +122,9 @@ class CheckResult(NamedTuple):
     device: str | None = None
 
     @staticmethod
-    def of(check: Check, finding: Finding) -> CheckResult:
+    def of(check: Check, finding: Finding, device: str | None = None) -> CheckResult:
         """As the constructor, without its detour through Python: made for every row of every result."""
-        return tuple.__new__(CheckResult, (check, finding, None))
+        return tuple.__new__(CheckResult, (check, finding, device))
 
     @property
     def id(self) -> str:

@@ -25,8 +25,8 @@ from voltage_attest.evidence.gpu_opaque import parse_opaque_data
 from voltage_attest.evidence.gpu_report import Architecture, decode_report_bytes, parse_device_report
 from voltage_attest.evidence.nras_request import parse_nras_request
 from voltage_attest.evidence.pem import parse_pem_chain
-from voltage_attest.verify.documents import Unreadable
 from voltage_attest.verify.gpu_case import DeviceChain, DeviceExpectations, read_device_chain
+from voltage_attest.verify.unreadable import Unreadable
 
 Parser = Callable[[bytes], object]
 

@@ -15,9 +15,9 @@ from voltage_attest.collateral.rim import driver_rim_id, parse_rim_file, vbios_r
 from voltage_attest.evidence.encoding import strict_base64
 from voltage_attest.result import Finding, Status
 from voltage_attest.trust.nvidia_rim import nvidia_rim_root
-from voltage_attest.verify.documents import Unreadable, given
 from voltage_attest.verify.rim import RIM_FUNCTIONS, ReportedDevice, RimCase
 from voltage_attest.verify.rim_reading import Rim
+from voltage_attest.verify.unreadable import Unreadable, given
 
 VECTORS = REPOSITORY.parent / "shared" / "vectors" / "gpu"
 FIXTURES = REPOSITORY / "fixtures" / "real" / "nv-local-gpu-verifier-2.7.3"

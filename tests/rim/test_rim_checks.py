@@ -17,10 +17,10 @@ from voltage_attest.checks.rim import RIM_CHECKS
 from voltage_attest.collateral.rim import RimDocument
 from voltage_attest.collateral.rim_content import GoldenMeasurement, RimContent
 from voltage_attest.result import Finding, Status
-from voltage_attest.verify.documents import Unreadable
 from voltage_attest.verify.rim import RIM_FUNCTIONS, ReportedDevice, RimCase
 from voltage_attest.verify.rim_measurements import OpaqueField, judge_measurements
 from voltage_attest.verify.rim_reading import Rim, RimShelf, absent_rim
+from voltage_attest.verify.unreadable import Unreadable
 
 DRIVER_RIM = Manifest()
 VBIOS_RIM = Manifest(version=VBIOS, golden={0: (digest("0"),), 12: (digest("12"),)})

@@ -14,6 +14,7 @@ class Actor(StrEnum):
     YOU = "you"
     PROVIDER = "the provider"
     INTEL = "Intel"
+    NVIDIA = "NVIDIA"
 
 
 @dataclass(frozen=True, slots=True)

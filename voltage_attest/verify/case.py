@@ -13,7 +13,8 @@ from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, PckExtensio
 from voltage_attest.evidence.quote import CertificationDataType, TdxQuote
 from voltage_attest.result import failed
 from voltage_attest.trust import TrustRoots, known_issuing_certificates
-from voltage_attest.verify.documents import Documents, Unreadable
+from voltage_attest.verify.documents import Documents
+from voltage_attest.verify.unreadable import Unreadable
 
 __all__ = ["CollateralCase", "PckChain", "PckReader", "QuoteCase", "Workshop"]
 

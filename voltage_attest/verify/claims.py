@@ -11,8 +11,9 @@ from voltage_attest.collateral.tcb_info import TcbInfo
 from voltage_attest.crypto.crl import RevocationList
 from voltage_attest.evidence.td_report import TdReport15
 from voltage_attest.result import CollateralRecord, CollateralSource, TdxClaims
-from voltage_attest.verify.documents import Documents, Unreadable
+from voltage_attest.verify.documents import Documents
 from voltage_attest.verify.types import VerifiedQuote
+from voltage_attest.verify.unreadable import Unreadable
 
 __all__ = ["collateral_records", "earliest_end", "tdx_claims"]
 

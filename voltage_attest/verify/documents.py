@@ -15,9 +15,10 @@ from voltage_attest.crypto.certificates import Certificate, CertificateLoader
 from voltage_attest.crypto.crl import RevocationList, load_crl
 from voltage_attest.crypto.signatures import SIGNATURE_SIZE
 from voltage_attest.errors import CollateralFormatError, InputError
-from voltage_attest.result import Finding, failed, undecided
+from voltage_attest.result import failed, undecided
+from voltage_attest.verify.unreadable import Unreadable
 
-__all__ = ["Chain", "Documents", "SignedDocument", "Unreadable", "given"]
+__all__ = ["Chain", "Documents", "SignedDocument"]
 
 Document = TypeVar("Document")
 Derived = TypeVar("Derived")
@@ -27,28 +28,12 @@ _REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A document that is absent (``finding`` is an error) or malformed (``finding`` is a failure)."""
-
-    finding: Finding
-
-
-@dataclass(frozen=True, slots=True)
 class SignedDocument:
     """A JSON document signed by Intel's TCB signer: its exact bytes, the raw signature r||s (64 bytes), the signer's chain."""
 
     message: bytes | Unreadable
     signature: bytes | Unreadable
     chain: Chain | Unreadable
-
-
-def given(document: Document | Unreadable) -> Document:
-    """The document, where a passed prerequisite guarantees that it could be read."""
-    if isinstance(document, Unreadable):  # a bug of ours, whatever the evidence
-        raise RuntimeError(  # noqa: TRY004
-            f"a check ran before its prerequisite: {document.finding.reason}"
-        )
-    return document
 
 
 class Documents:

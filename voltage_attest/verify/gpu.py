@@ -18,9 +18,9 @@ from voltage_attest.evidence.gpu_fields import FeatureFlag, GpuFields
 from voltage_attest.evidence.gpu_report import Architecture
 from voltage_attest.evidence.spdm import NONCE_SIZE
 from voltage_attest.result import Finding, failed, passed, skipped
-from voltage_attest.verify.documents import Unreadable, given
 from voltage_attest.verify.gpu_case import BLACKWELL_CHIP, DeviceCase, VerifiedDevice
 from voltage_attest.verify.types import SEAL
+from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = ["DEVICE_CHECKS", "reported_mode", "seal_device"]
 

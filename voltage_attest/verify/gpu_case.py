@@ -21,8 +21,8 @@ from voltage_attest.evidence.gpu_fields import PDI_SIZE, FeatureFlag
 from voltage_attest.evidence.gpu_report import DeviceReport, parse_device_report
 from voltage_attest.evidence.nras_request import DeviceItem
 from voltage_attest.result import failed
-from voltage_attest.verify.documents import Unreadable
 from voltage_attest.verify.types import SEAL
+from voltage_attest.verify.unreadable import Unreadable
 
 __all__ = [
     "BLACKWELL_CHIP",

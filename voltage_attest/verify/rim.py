@@ -14,9 +14,9 @@ from typing import Final
 
 from voltage_attest.crypto.rim_chain import RIM_CHAIN_LENGTH
 from voltage_attest.result import Finding, Status, failed, passed, skipped
-from voltage_attest.verify.documents import Unreadable, given
 from voltage_attest.verify.rim_measurements import OpaqueField, judge_measurements
 from voltage_attest.verify.rim_reading import Rim
+from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = ["RIM_FUNCTIONS", "ReportedDevice", "RimCase"]
 

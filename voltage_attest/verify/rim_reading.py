@@ -12,7 +12,7 @@ from voltage_attest.crypto.rim_chain import RimCertificate, load_rim_certificate
 from voltage_attest.crypto.xml_signature import Refused, SignedXml, parse_signed_xml, verify_signed_xml
 from voltage_attest.errors import InputError
 from voltage_attest.result import failed, undecided
-from voltage_attest.verify.documents import Unreadable, given
+from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = ["Rim", "RimShelf", "absent_rim"]
 

@@ -15,7 +15,8 @@ from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID
 from voltage_attest.ledger import CheckTable
 from voltage_attest.result import Finding, failed, passed
 from voltage_attest.verify.case import CollateralCase
-from voltage_attest.verify.documents import SignedDocument, Unreadable, given
+from voltage_attest.verify.documents import SignedDocument
+from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = ["COLLATERAL_CHECKS", "crl_is_signed", "judge_certificate_dates", "judge_window"]
 

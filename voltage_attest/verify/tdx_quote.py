@@ -12,8 +12,8 @@ from voltage_attest.evidence.quote import INTEL_QE_VENDOR_ID
 from voltage_attest.ledger import CheckTable
 from voltage_attest.result import Finding, failed, passed, skipped
 from voltage_attest.verify.case import QuoteCase
-from voltage_attest.verify.documents import Unreadable, given
 from voltage_attest.verify.tdx_collateral import crl_is_signed, judge_certificate_dates, judge_window
+from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = ["QUOTE_CHECKS"]
 

@@ -18,9 +18,10 @@ from voltage_attest.evidence.td_report import TdReport, TdReport15
 from voltage_attest.ledger import CheckTable
 from voltage_attest.result import Finding, failed, passed, skipped
 from voltage_attest.tcb_status import TcbStatus, join_statuses
-from voltage_attest.verify.documents import Documents, Unreadable, given
+from voltage_attest.verify.documents import Documents
 from voltage_attest.verify.tdx_quote import masked
 from voltage_attest.verify.types import PlatformTcb
+from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = [
     "TCB_CHECKS",
