@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.gpu.fake_nvidia import FWID, fwid_extension
 from tests.gpu.real_devices import H100
+from tests.support.parsers import flipped_bits, refusal_of
 from tests.support.real_evidence import REAL_CERTIFICATES
-from voltage_attest.crypto.device_certificates import load_device_certificate
-from voltage_attest.crypto.p384 import p384_verifies
+from voltage_attest.crypto.certificates import Certificate, load_certificate, why_links_fail
+from voltage_attest.crypto.signatures import P384, SignatureMemo, p384_verifies
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.dice import parse_composite_device_fwid, parse_tcb_info_fwid
 from voltage_attest.evidence.pem import parse_pem_chain
 from voltage_attest.evidence.spdm import parse_exchange
 
-LEAF, BROM, *_ = parse_pem_chain(H100.certificate_chain, "chain")
+CHAIN = parse_pem_chain(H100.certificate_chain, "chain")
+LEAF, BROM, *_ = CHAIN
 SHA384 = bytes.fromhex("06082a8648ce3d040303")
 SHA256 = bytes.fromhex("06082a8648ce3d040302")
 HOPPER = fwid_extension(FWID, blackwell=False).public_bytes()
@@ -25,19 +29,50 @@ BLACKWELL = fwid_extension(FWID, blackwell=True).public_bytes()
 DIGEST = bytes.fromhex("0609608648016503040202")
 
 
+def load(der: bytes, what: str) -> Certificate:
+    return load_certificate(der, what, P384)
+
+
 def test_a_real_leaf_reads() -> None:
-    leaf = load_device_certificate(LEAF, "leaf")
+    leaf = load(LEAF, "leaf")
     assert leaf.common_name == "GH100 A01 GSP FMC LF"
     assert (leaf.extensions.is_ca, leaf.extensions.may_sign, leaf.extensions.may_certify) == (False, True, False)
-    brom = load_device_certificate(BROM, "BROM")
+    brom = load(BROM, "BROM")
     assert leaf.is_signed_by(brom)()
     assert not brom.is_signed_by(leaf)()
+
+
+def test_a_real_chain_reads_as_the_library_reads_it() -> None:
+    for der in CHAIN:
+        certificate, library = load(der, "certificate"), x509.load_der_x509_certificate(der)
+        spki = library.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        point = library.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        assert (certificate.spki, certificate.key_bits) == (spki, point)
+        assert certificate.issuer_name == library.issuer.public_bytes()
+        assert certificate.signed.signed_bytes == library.tbs_certificate_bytes
+        assert certificate.signed.signature == library.signature
+
+
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_every_flipped_bit_of_a_real_certificate_is_refused_or_breaks_its_link() -> None:
+    """Of the BROM certificate, below its provisioner: all of what is signed, and of each other octet the lowest bit."""
+    issuer, (start, stop) = load(CHAIN[2], "issuer"), span_of_signed(BROM)
+    for position, der in flipped_bits(BROM):
+        if position % 8 and not start <= position // 8 < stop:
+            continue
+        if refusal_of(lambda data: load(data, "BROM"), der, EvidenceFormatError) is None:
+            assert why_links_fail((load(der, "BROM"), issuer), SignatureMemo()) is not None, position
+
+
+def span_of_signed(der: bytes) -> tuple[int, int]:
+    signed = load(der, "certificate").signed.signed_bytes
+    return der.index(signed), der.index(signed) + len(signed)
 
 
 @pytest.mark.parametrize("name", REAL_CERTIFICATES)
 def test_refuses_intels_certificates(name: str) -> None:
     with pytest.raises(EvidenceFormatError, match="signed with another algorithm"):
-        load_device_certificate(REAL_CERTIFICATES[name], name)
+        load(REAL_CERTIFICATES[name], name)
 
 
 def test_refuses_an_algorithm_that_is_named_in_one_place_only() -> None:
@@ -46,19 +81,19 @@ def test_refuses_an_algorithm_that_is_named_in_one_place_only() -> None:
     for place in (inner, outer):
         der = LEAF[:place] + SHA256 + LEAF[place + len(SHA256) :]
         with pytest.raises(EvidenceFormatError, match="signed with another algorithm"):
-            load_device_certificate(der, "leaf")
+            load(der, "leaf")
 
 
 def test_refuses_a_key_on_another_curve() -> None:
     """Intel's P-256 key inside a certificate that says it is signed as NVIDIA's are."""
     der = REAL_CERTIFICATES["PCK CA"].replace(SHA256, SHA384)
     with pytest.raises(EvidenceFormatError, match="its key is not P-384"):
-        load_device_certificate(der, "CA")
+        load(der, "CA")
 
 
 def test_a_signature_of_another_size_does_not_verify() -> None:
     exchange = parse_exchange(H100.report)
-    key = load_device_certificate(LEAF, "leaf").public_key
+    key = load(LEAF, "leaf").public_key
     assert p384_verifies(key, exchange.signature, exchange.signed_bytes)
     r, s = exchange.signature[:48], exchange.signature[48:]
     for signature in (b"", r + s[:-1], r + s + b"\0", r + b"\0" + s, bytes(96), b"\xff" * 96):

@@ -17,7 +17,8 @@ from tests.gpu.judging import failing, judge_device
 from tests.gpu.real_devices import H100, H100_NONCE
 from tests.support.mutations import json_values, mutated_bytes
 from tests.support.parsers import assert_read_or_refused
-from voltage_attest.crypto.device_certificates import DeviceCertificateLoader, load_device_certificate
+from voltage_attest.crypto.certificates import CertificateLoader, load_certificate
+from voltage_attest.crypto.signatures import P384
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.dice import parse_composite_device_fwid, parse_tcb_info_fwid
 from voltage_attest.evidence.gpu_fields import read_gpu_fields, read_switch_fields
@@ -59,7 +60,7 @@ PARSERS: dict[str, tuple[Parser, list[bytes]]] = {
     "report text": (decode_report_bytes, [H100.report.hex().encode(), base64.b64encode(H100.report)]),
     "GPU fields": (lambda data: read_gpu_fields(parse_opaque_data(data)), OPAQUE),
     "switch fields": (lambda data: read_switch_fields(parse_opaque_data(data)), OPAQUE),
-    "certificate": (lambda data: load_device_certificate(data, "certificate"), CERTIFICATES),
+    "certificate": (lambda data: load_certificate(data, "certificate", P384), CERTIFICATES),
     "Hopper FWID": (lambda data: parse_composite_device_fwid(data, "FWID"), EXTENSIONS),
     "Blackwell FWID": (lambda data: parse_tcb_info_fwid(data, "FWID"), EXTENSIONS),
     "request": (parse_nras_request, [REQUEST]),
@@ -89,10 +90,10 @@ def test_any_json_is_a_request_or_refused(value: object, listed: object) -> None
 @settings(max_examples=150)
 @given(pem=mutated_bytes([H100.certificate_chain]))
 def test_an_altered_chain_is_read_or_becomes_a_finding(pem: bytes) -> None:
-    assert isinstance(read_device_chain(pem, DeviceCertificateLoader()), DeviceChain | Unreadable)
+    assert isinstance(read_device_chain(pem, CertificateLoader(curve=P384)), DeviceChain | Unreadable)
 
 
-EXPECTED = DeviceExpectations(H100_NONCE)
+EXPECTED = DeviceExpectations()
 REPORT_GUARDS = {"gpu.report.parse", "gpu.report.signature", "gpu.architecture"}
 CHAIN_GUARDS = {"gpu.chain.parse", "gpu.chain"}
 

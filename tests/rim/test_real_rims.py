@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.real_evidence import REPOSITORY
+from voltage_attest.checks.gpu import AUTHENTIC_DEVICE
 from voltage_attest.checks.rim import RIM_CHECKS
 from voltage_attest.collateral.rim import driver_rim_id, parse_rim_file, vbios_rim_id
 from voltage_attest.evidence.encoding import strict_base64
 from voltage_attest.result import Finding, Status
-from voltage_attest.trust.nvidia_rim import nvidia_rim_root
+from voltage_attest.trust import TrustRoots
 from voltage_attest.verify.rim import RIM_FUNCTIONS, ReportedDevice, RimCase
 from voltage_attest.verify.rim_reading import Rim
 from voltage_attest.verify.unreadable import Unreadable, given
@@ -59,20 +60,20 @@ def case(one: Rim, at: datetime | None = None) -> RimCase:
     """
     at = at or given(one.chain)[0].not_before + timedelta(hours=1)
     if one.refused is not None:
-        return RimCase(ReportedDevice("LS10", "", None, {}), None, one, nvidia_rim_root(), at)
+        return RimCase(ReportedDevice("LS10", "", None, {}), None, one, TrustRoots.default().nvidia_rim, at)
     content = given(one.content)
     measured = {golden.index + 1: golden.alternatives[-1] for golden in content.measurements}
     device = ReportedDevice(content.product, content.version, None, measured)
     if content.edition == "SWITCH":
-        return RimCase(device, None, one, nvidia_rim_root(), at)
-    return RimCase(replace(device, driver_version=content.version), one, one, nvidia_rim_root(), at)
+        return RimCase(device, None, one, TrustRoots.default().nvidia_rim, at)
+    return RimCase(replace(device, driver_version=content.version), one, one, TrustRoots.default().nvidia_rim, at)
 
 
 def run(subject: RimCase) -> dict[str, Finding]:
     """Make the checks whose prerequisites passed."""
     findings: dict[str, Finding] = {}
     for check in RIM_CHECKS:
-        needed = [findings.get(name) for name in check.requires]
+        needed = [findings.get(name) for name in check.requires if name not in AUTHENTIC_DEVICE]
         if all(found is not None and found.status in {Status.PASSED, Status.SKIPPED} for found in needed):
             findings[check.id] = RIM_FUNCTIONS[check.id](subject)
     return findings
@@ -85,12 +86,12 @@ def failures(subject: RimCase) -> dict[str, str]:
 @each([*SAMPLES, *GENUINE])
 def test_a_genuine_manifest_verifies_under_the_pinned_root(path: Path) -> None:
     one = rim(path)
-    assert one.why_chain_fails(nvidia_rim_root()) is None
+    assert one.why_chain_fails(TrustRoots.default().nvidia_rim) is None
     assert one.refused is None
     content = given(one.content)
     assert content.product in {"GH100", "LS10"}
     assert len(content.measurements) in {12, 21, 22, 31}
-    assert given(one.chain)[-1].der == nvidia_rim_root()
+    assert given(one.chain)[-1].der == TrustRoots.default().nvidia_rim
 
 
 @each([*SAMPLES, *GENUINE])
@@ -130,7 +131,9 @@ def test_a_real_switch_matches_its_manifest() -> None:
     folder = VECTORS / "asdk-switch-ls10"
     measured = measurements(read_report(folder / "report.hex.txt"))
     device = ReportedDevice("LS10", "96.10.55.00.01", None, measured)
-    subject = RimCase(device, None, rim(folder / "bios_rim.xml"), nvidia_rim_root(), datetime(2026, 11, 24, tzinfo=UTC))
+    subject = RimCase(
+        device, None, rim(folder / "bios_rim.xml"), TrustRoots.default().nvidia_rim, datetime(2026, 11, 24, tzinfo=UTC)
+    )
     assert failures(subject) == {}
 
 
@@ -158,7 +161,7 @@ class Sample:
     vbios: Rim
 
     def at(self, moment: datetime) -> RimCase:
-        return RimCase(self.device, self.driver, self.vbios, nvidia_rim_root(), moment)
+        return RimCase(self.device, self.driver, self.vbios, TrustRoots.default().nvidia_rim, moment)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +226,7 @@ def test_the_sample_does_not_match_the_manifests_shipped_beside_it(sample: Sampl
 def test_the_pinned_root_is_the_one_that_nvidias_verifier_ships() -> None:
     shipped = (FIXTURES / "certs" / "verifier_RIM_root.pem").read_bytes()
     body = b"".join(line for line in shipped.splitlines() if not line.startswith(b"-----"))
-    assert strict_base64(body, "root") == nvidia_rim_root()
+    assert strict_base64(body, "root") == TrustRoots.default().nvidia_rim
 
 
 @NO_VECTORS

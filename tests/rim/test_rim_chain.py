@@ -18,13 +18,19 @@ from tests.rim import foundry
 from tests.rim.foundry import RANKS, ROOT, Issued, Rank, chain, issue, usual_chain, with_leaf
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
-from voltage_attest.crypto.rim_chain import RimCertificate, load_rim_certificate, why_rim_chain_fails
+from voltage_attest.crypto.certificates import Certificate, load_certificate
+from voltage_attest.crypto.rim_chain import why_rim_chain_fails
+from voltage_attest.crypto.signatures import P384
 from voltage_attest.errors import EvidenceFormatError
-from voltage_attest.trust.nvidia_rim import NVIDIA_RIM_ROOT, NVIDIA_RIM_ROOT_SPKI_SHA256, nvidia_rim_root
+from voltage_attest.trust import PINNED_ROOTS, TrustRoots
 
 
-def loaded(issued: tuple[Issued, ...]) -> tuple[RimCertificate, ...]:
-    return tuple(load_rim_certificate(each.der, f"certificate {number}") for number, each in enumerate(issued))
+def load(der: bytes, what: str) -> Certificate:
+    return load_certificate(der, what, P384)
+
+
+def loaded(issued: tuple[Issued, ...]) -> tuple[Certificate, ...]:
+    return tuple(load(each.der, f"certificate {number}") for number, each in enumerate(issued))
 
 
 def why(issued: tuple[Issued, ...]) -> str | None:
@@ -43,12 +49,15 @@ def test_the_usual_chain_leads_to_the_root() -> None:
 
 
 def test_the_pinned_root_is_what_it_is_said_to_be() -> None:
-    certificate = x509.load_der_x509_certificate(nvidia_rim_root())
+    certificate = x509.load_der_x509_certificate(TrustRoots.default().nvidia_rim)
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    assert hashlib.sha256(nvidia_rim_root()).hexdigest() == NVIDIA_RIM_ROOT.sha256
-    assert hashlib.sha256(key).hexdigest() == NVIDIA_RIM_ROOT_SPKI_SHA256
-    assert certificate.subject.rfc4514_string() == f"CN={NVIDIA_RIM_ROOT.name},O=NVIDIA,C=US"
-    assert f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}" == NVIDIA_RIM_ROOT.valid
+    assert hashlib.sha256(TrustRoots.default().nvidia_rim).hexdigest() == PINNED_ROOTS["nvidia-rim"].sha256
+    assert hashlib.sha256(key).hexdigest() == "dec1dc316477aa851eebdf51327ae9f864bc8d89254657ed1e7eb9168af1e1a3"
+    assert certificate.subject.rfc4514_string() == f"CN={PINNED_ROOTS['nvidia-rim'].name},O=NVIDIA,C=US"
+    assert (
+        f"{certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
+        == PINNED_ROOTS["nvidia-rim"].valid
+    )
     assert f"{certificate.serial_number:x}" == "45dae3a00e5037bddf875375ecb5e270"
 
 
@@ -113,12 +122,12 @@ def test_refuses_a_leaf_in_another_role(changes: dict[str, object], found: str) 
 def test_refuses_other_curves_and_algorithms() -> None:
     for leaf in (with_leaf(curve=ec.SECP256R1())[0], with_leaf(hash=hashes.SHA256())[0]):
         with pytest.raises(EvidenceFormatError, match=r"P-384|another algorithm"):
-            load_rim_certificate(leaf.der, "leaf")
+            load(leaf.der, "leaf")
 
 
 def test_refuses_a_certificate_beyond_all_bounds() -> None:
     with pytest.raises(EvidenceFormatError, match="at most"):
-        load_rim_certificate(bytes(100_000), "leaf")
+        load(bytes(100_000), "leaf")
 
 
 def without_version(der: bytes) -> bytes:
@@ -134,9 +143,9 @@ def with_zero_serial(der: bytes) -> bytes:
 @pytest.mark.parametrize("spoil", [without_version, with_zero_serial, lambda der: der + b"\0", lambda der: der[:-1]])
 def test_refuses_malformed_certificates(spoil: Callable[[bytes], bytes]) -> None:
     with pytest.raises(EvidenceFormatError):
-        load_rim_certificate(spoil(usual_chain()[0].der), "leaf")
+        load(spoil(usual_chain()[0].der), "leaf")
 
 
-@given(st.binary(max_size=256) | mutated_bytes([nvidia_rim_root(), usual_chain()[0].der]))
+@given(st.binary(max_size=256) | mutated_bytes([TrustRoots.default().nvidia_rim, usual_chain()[0].der]))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    assert_read_or_refused(lambda found: load_rim_certificate(found, "certificate"), data, EvidenceFormatError)
+    assert_read_or_refused(lambda found: load(found, "certificate"), data, EvidenceFormatError)

@@ -16,7 +16,8 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from tests.rim.foundry import SWID, Issued, Manifest, chain, sign, usual_chain
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
-from voltage_attest.crypto.rim_chain import load_rim_certificate
+from voltage_attest.crypto.certificates import load_certificate
+from voltage_attest.crypto.signatures import P384
 from voltage_attest.crypto.xml_signature import (
     MAX_ELEMENTS,
     MAX_XML_SIZE,
@@ -55,7 +56,7 @@ def refusal(data: bytes) -> str:
 def judged(data: bytes, signer: Issued | None = None) -> etree._Element | Refused:
     """The outcome of parsing and verifying."""
     leaf = (signer or usual_chain()[0]).der
-    return verify_signed_xml(parse_signed_xml(data, "RIM"), load_rim_certificate(leaf, "leaf"))
+    return verify_signed_xml(parse_signed_xml(data, "RIM"), load_certificate(leaf, "leaf", P384))
 
 
 def reason(data: bytes, signer: Issued | None = None) -> str:
@@ -334,7 +335,7 @@ def test_no_mutation_is_read_as_something_else(data: bytes) -> None:
         parsed = parse_signed_xml(data, "RIM")
     except CollateralFormatError:
         return
-    outcome = verify_signed_xml(parsed, load_rim_certificate(usual_chain()[0].der, "leaf"))
+    outcome = verify_signed_xml(parsed, load_certificate(usual_chain()[0].der, "leaf", P384))
     original = judged(document())
     assert isinstance(original, etree._Element)
     assert isinstance(outcome, Refused) or etree.tostring(outcome) == etree.tostring(original)

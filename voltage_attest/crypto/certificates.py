@@ -1,4 +1,8 @@
-"""X.509 certificates as the checks see them, and chains to a pinned root (RFC 5280)."""
+"""X.509 certificates as the checks see them, and chains to a pinned root (RFC 5280).
+
+One reader for all families: Intel's on P-256, NVIDIA's on P-384. What a chain of a family must be besides linked (its length,
+roles and names) is said where that family is: ``device_chain``, ``rim_chain``.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,19 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from voltage_attest.crypto.extensions import Extensions, parse_extensions
-from voltage_attest.crypto.signatures import SignatureMemo, p256_verifies_der
+from voltage_attest.crypto.extensions import UNDERSTOOD, Extensions, parse_extensions
+from voltage_attest.crypto.signatures import P256, Curve, SignatureMemo
 from voltage_attest.crypto.signed import SignedStructure, split_signed
 from voltage_attest.errors import EvidenceFormatError, TrustRootError
-from voltage_attest.evidence.der import OBJECT_IDENTIFIER, PRINTABLE_STRING, SEQUENCE, UTF8_STRING, read_members
+from voltage_attest.evidence.der import (
+    OBJECT_IDENTIFIER,
+    PRINTABLE_STRING,
+    SEQUENCE,
+    UTF8_STRING,
+    first_member,
+    read_members,
+    read_single,
+)
 from voltage_attest.evidence.pem import decode_pem_block, split_pem_chain
 
 Kept = TypeVar("Kept")
@@ -31,10 +43,14 @@ __all__ = [
     "load_constant",
     "load_root",
     "why_chain_fails",
+    "why_links_fail",
 ]
 
-_VERSION, _SERIAL_NUMBER, _, _ISSUER, _, _SUBJECT = range(6)
-"""Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject."""
+MAX_CERTIFICATE_SIZE: Final = 8 * 1024
+"""Bytes of DER; the largest real one, a PCK certificate, has less than 1,300."""
+
+_VERSION, _SERIAL_NUMBER, _, _ISSUER, _, _SUBJECT, _KEY = range(7)
+"""Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject, key."""
 _VERSION_TAG: Final = 0xA0
 _EXTENSIONS_TAG: Final = 0xA3
 _NO_EXTENSIONS: Final = bytes((SEQUENCE, 0))
@@ -55,7 +71,7 @@ UNREADABLE_X509: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One certificate: its DER bytes and what the checks ask of it. Dates are UTC; ``public_key`` is P-256."""
+    """One certificate: its DER bytes and what the checks ask of it. Dates are UTC."""
 
     der: bytes
     signed: SignedStructure
@@ -79,15 +95,42 @@ class Certificate:
     def is_signed_by(self, issuer: Certificate) -> Callable[[], bool]:
         """The computation that tells whether ``issuer``'s key signed this certificate."""
         signed, key = self.signed, issuer.public_key
-        return lambda: p256_verifies_der(key, signed.signature, signed.signed_bytes)
+        return lambda: signed.verifies(key)
+
+    @property
+    def spki(self) -> bytes:
+        """The SubjectPublicKeyInfo with its header, cut out as received."""
+        return self._field(_KEY)
+
+    @property
+    def issuer_name(self) -> bytes:
+        """The issuer's name with its header, cut out as received."""
+        return self._field(_ISSUER)
+
+    @property
+    def key_bits(self) -> bytes:
+        """The key as its BIT STRING holds it, without the count of unused bits: what key hashes are made of (RFC 6960)."""
+        return read_members(self.signed.fields[_KEY][1], "key")[1][1][1:]
+
+    def _field(self, position: int) -> bytes:
+        octets = read_single(self.signed.signed_bytes, SEQUENCE, "certificate")
+        for _ in range(position):
+            octets = octets[len(first_member(octets, "certificate")) :]
+        return first_member(octets, "certificate")
 
 
-def load_certificate(der: bytes, what: str) -> Certificate:
-    """Read an X.509 v3 certificate with a P-256 key, signed with ECDSA and SHA-256; :class:`EvidenceFormatError` otherwise."""
-    signed = split_signed(der, what)
-    if len(signed.fields) <= _SUBJECT or signed.fields[_VERSION][0] != _VERSION_TAG:
-        raise EvidenceFormatError(f"{what}: no version, or {len(signed.fields)} fields", expected="an X.509 v3 certificate")
-    if signed.fields[_SERIAL_NUMBER][1][:1] >= b"\x80" or not any(signed.fields[_SERIAL_NUMBER][1]):
+def load_certificate(der: bytes, what: str, curve: Curve = P256, understood: frozenset[bytes] = UNDERSTOOD) -> Certificate:
+    """Read an X.509 v3 certificate with a key on ``curve``, signed by its scheme; :class:`EvidenceFormatError` otherwise.
+
+    Critical extensions must be among the ``understood``.
+    """
+    if len(der) > MAX_CERTIFICATE_SIZE:
+        raise EvidenceFormatError(f"{what}: {len(der)} bytes", expected=f"at most {MAX_CERTIFICATE_SIZE}")
+    signed = split_signed(der, what, curve)
+    fields = signed.fields
+    if len(fields) <= _SUBJECT or fields[_VERSION][0] != _VERSION_TAG:
+        raise EvidenceFormatError(f"{what}: no version, or {len(fields)} fields", expected="an X.509 v3 certificate")
+    if fields[_SERIAL_NUMBER][1][:1] >= b"\x80" or not any(fields[_SERIAL_NUMBER][1]):
         raise EvidenceFormatError(f"{what}: a serial number of zero or less", expected="a positive one (RFC 5280, 4.1.2.2)")
     try:
         certificate = x509.load_der_x509_certificate(der)
@@ -96,12 +139,12 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         serial_number = certificate.serial_number
     except UNREADABLE_X509 as error:
         raise EvidenceFormatError(f"{what}: not an X.509 certificate ({error})", expected="DER (RFC 5280)") from None
-    if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, ec.SECP256R1):
-        raise EvidenceFormatError(f"{what}: its key is not P-256", expected="an ECDSA P-256 key")
-    common_names = _common_names(signed.fields[_SUBJECT][1], what)
+    if not isinstance(public_key, ec.EllipticCurvePublicKey) or not isinstance(public_key.curve, curve.field):
+        raise EvidenceFormatError(f"{what}: its key is not {curve.name}", expected=f"an ECDSA {curve.name} key")
+    common_names = _common_names(fields[_SUBJECT][1], what)
     if len(common_names) != 1:
         raise EvidenceFormatError(f"{what}: {len(common_names)} common names", expected="one")
-    extensions = next((value for tag, value in signed.fields[_SUBJECT:] if tag == _EXTENSIONS_TAG), _NO_EXTENSIONS)
+    extensions = next((value for tag, value in fields[_SUBJECT:] if tag == _EXTENSIONS_TAG), _NO_EXTENSIONS)
     return Certificate(
         der,
         signed,
@@ -110,7 +153,7 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         not_before,
         not_after,
         public_key,
-        parse_extensions(extensions, what),
+        parse_extensions(extensions, what, understood),
     )
 
 
@@ -149,18 +192,19 @@ def load_constant(der: bytes) -> Certificate:
 
 
 class CertificateLoader:
-    """Loads chains and keeps what it has read, by its bytes: the same root and CA come with every document.
+    """Loads chains on one curve and keeps what it has read, by its bytes: the same root and CA come with every document.
 
     Certificates in ``known`` are not read again when their bytes turn up.
 
     Bounded; safe to share between threads (a lost race reads one certificate twice).
     """
 
-    __slots__ = ("_blocks", "_capacity", "_chains", "_known")
+    __slots__ = ("_blocks", "_capacity", "_chains", "_curve", "_known")
 
-    def __init__(self, known: Iterable[Certificate] = (), capacity: int = 256) -> None:
+    def __init__(self, known: Iterable[Certificate] = (), capacity: int = 256, curve: Curve = P256) -> None:
         self._known = {certificate.der: certificate for certificate in known}
         self._capacity = capacity
+        self._curve = curve
         self._blocks: dict[bytes, Certificate] = {}
         self._chains: dict[bytes, tuple[Certificate, ...]] = {}
 
@@ -177,7 +221,7 @@ class CertificateLoader:
         known = self._blocks.get(block)
         if known is None:
             der = decode_pem_block(block, what)
-            known = self._known.get(der) or load_certificate(der, what)
+            known = self._known.get(der) or load_certificate(der, what, self._curve)
             _keep(self._blocks, block, known, self._capacity)
         return known
 
@@ -191,13 +235,20 @@ def _keep(kept: dict[bytes, Kept], key: bytes, value: Kept, capacity: int) -> No
 def why_chain_fails(chain: tuple[Certificate, ...], root: Certificate, memo: SignatureMemo | None = None) -> str | None:
     """Return why ``chain`` (leaf first, root last) does not lead to ``root``, or None if it does.
 
-    The last certificate must be ``root`` byte for byte; a look-alike with the same subject is not. No path is searched: the
-    order given is the order required. Each link holds if the issuer is a CA that may certify at that depth, the names are equal
-    as encoded, and the signature verifies (or is remembered by ``memo``). Dates and revocation are checks of their own.
+    The last certificate must be ``root`` byte for byte; a look-alike with the same subject is not.
     """
     if chain[-1].der != root.der:
         return f"the last certificate ({chain[-1].common_name!r}) is not the pinned root"
-    memo = memo or SignatureMemo()
+    return why_links_fail(chain, memo or SignatureMemo())
+
+
+def why_links_fail(chain: tuple[Certificate, ...], memo: SignatureMemo) -> str | None:
+    """Return which certificate of ``chain`` (leaf first) was not issued by the next one, and why, or None if all were.
+
+    No path is searched: the order given is the order required. Each link holds if the issuer is a CA that may certify at that
+    depth, the names are equal as encoded, and the signature verifies (or is remembered by ``memo``). Whether the last
+    certificate is to be trusted, dates and revocation are judged elsewhere.
+    """
     for depth, (certificate, issuer) in enumerate(pairwise(chain)):
         if not (issuer.extensions.is_ca and issuer.extensions.may_certify):
             return f"{issuer.common_name!r} is no CA"

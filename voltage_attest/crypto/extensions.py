@@ -22,14 +22,18 @@ from voltage_attest.evidence.der import (
     read_single,
 )
 
-__all__ = ["Extensions", "parse_extensions"]
+__all__ = ["EXTENDED_KEY_USAGE", "UNDERSTOOD", "Extensions", "parse_extensions"]
 
 _BASIC_CONSTRAINTS: Final = bytes.fromhex("551d13")
 _KEY_USAGE: Final = bytes.fromhex("551d0f")
 _SUBJECT_KEY_IDENTIFIER: Final = bytes.fromhex("551d0e")
-_UNDERSTOOD: Final = frozenset({_BASIC_CONSTRAINTS, _KEY_USAGE})
+EXTENDED_KEY_USAGE: Final = bytes.fromhex("551d25")
+"""OID 2.5.29.37, as :attr:`Extensions.values` knows it."""
+UNDERSTOOD: Final = frozenset({_BASIC_CONSTRAINTS, _KEY_USAGE})
+"""The extensions that may be critical, unless a caller reads more of them."""
 _DIGITAL_SIGNATURE: Final = 0x80
 _KEY_CERT_SIGN: Final = 0x04
+_CRL_SIGN: Final = 0x02
 _TRUE: Final = (BOOLEAN, b"\xff")
 
 
@@ -47,21 +51,31 @@ class Extensions:
     subject_key_identifier: bytes | None
     values: dict[bytes, bytes]
 
+    @property
+    def may_sign_crls(self) -> bool:
+        """The cRLSign bit of keyUsage."""
+        return bool(_key_usage(self.values.get(_KEY_USAGE), "keyUsage") & _CRL_SIGN)
 
-def parse_extensions(octets: bytes, what: str) -> Extensions:
+    @property
+    def restricts_usage(self) -> bool:
+        """Whether there is a keyUsage at all: without one, RFC 5280 restricts nothing."""
+        return _KEY_USAGE in self.values
+
+
+def parse_extensions(octets: bytes, what: str, understood: frozenset[bytes] = UNDERSTOOD) -> Extensions:
     """Read the content of a certificate's extensions field ([3]).
 
-    :class:`EvidenceFormatError` on a doubled extension, or a critical one other than basicConstraints and keyUsage.
+    :class:`EvidenceFormatError` on a doubled extension, or a critical one that is not among the ``understood``.
     """
     values: dict[bytes, bytes] = {}
     for tag, extension in read_members(read_single(octets, SEQUENCE, what), what):
         oid, critical, value = _parse_extension(tag, extension, what)
         if oid in values:
             raise EvidenceFormatError(f"{what}: extension {dotted_oid(oid)} occurs twice", expected="each extension once")
-        if critical and oid not in _UNDERSTOOD:
+        if critical and oid not in understood:
+            expected = ", ".join(sorted(map(dotted_oid, understood)))
             raise EvidenceFormatError(
-                f"{what}: critical extension {dotted_oid(oid)}",
-                expected="no critical extensions but basicConstraints and keyUsage",
+                f"{what}: critical extension {dotted_oid(oid)}", expected=f"no critical extensions but {expected}"
             )
         values[oid] = value
     is_ca, path_length = _basic_constraints(values.get(_BASIC_CONSTRAINTS), what)

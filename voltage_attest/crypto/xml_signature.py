@@ -25,7 +25,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from voltage_attest.crypto.rim_chain import RimCertificate
+from voltage_attest.crypto.certificates import Certificate
 from voltage_attest.errors import CollateralFormatError, EvidenceFormatError
 from voltage_attest.evidence.encoding import strict_base64
 
@@ -77,10 +77,14 @@ _CERTIFICATE: Final = (3, "X509Certificate", ())
 
 @dataclass(frozen=True, slots=True)
 class SignedXml:
-    """A document of the right shape whose signature is not judged yet. ``certificates`` are DER, in the order given."""
+    """A document of the right shape whose signature is not judged yet. ``certificates`` are DER, in the order given.
+
+    ``claimed`` is what it says it is for (product, edition, version), not believed: to find a manifest among files, no more.
+    """
 
     data: bytes
     certificates: tuple[bytes, ...]
+    claimed: tuple[str, str, str] = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +106,16 @@ def parse_signed_xml(data: bytes, what: str) -> SignedXml:
     except (etree.LxmlError, ValueError) as error:
         raise _malformed(what, f"not XML ({error})", "a signed SWID tag in XML") from None
     _refuse_wrapping(root, what)
-    return SignedXml(data, _certificates(root[-1], what))
+    product, edition, version = (root[1].get(name, "") for name in ("product", "edition", "colloquialVersion"))
+    return SignedXml(data, _certificates(root[-1], what), (product, edition, version))
 
 
-def verify_signed_xml(document: SignedXml, signer: RimCertificate) -> etree._Element | Refused:
+def verify_signed_xml(document: SignedXml, signer: Certificate) -> etree._Element | Refused:
     """Verify the signature with ``signer``'s key; return the signed ``SoftwareIdentity`` element, read from the signed bytes.
 
     The chain of ``signer`` and its dates are not judged here: it must be the leaf of a chain that leads to a pinned root.
     """
+    from cryptography import x509
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from lxml import etree
@@ -126,7 +132,8 @@ def verify_signed_xml(document: SignedXml, signer: RimCertificate) -> etree._Ele
         verification_time=signer.not_before,  # of the dates, a check of its own judges
     )
     try:
-        found = XMLVerifier().verify(document.data, x509_cert=signer.x509, parser=_parser(), expect_config=expected)
+        certificate = x509.load_der_x509_certificate(signer.der)
+        found = XMLVerifier().verify(document.data, x509_cert=certificate, parser=_parser(), expect_config=expected)
     except (SignXMLException, InvalidSignature, etree.LxmlError, ValueError) as error:
         return Refused(_in_words(error))
     key = signer.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

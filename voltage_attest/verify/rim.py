@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from voltage_attest.crypto.rim_chain import RIM_CHAIN_LENGTH
-from voltage_attest.result import Finding, Status, failed, passed, skipped
+from voltage_attest.result import Finding, failed, passed, skipped
+from voltage_attest.verify.joined import join_findings
 from voltage_attest.verify.rim_measurements import OpaqueField, judge_measurements
 from voltage_attest.verify.rim_reading import Rim
 from voltage_attest.verify.unreadable import Unreadable, given
@@ -80,7 +81,7 @@ def parse(case: RimCase) -> Finding:
             return found.finding
         return passed(f"{len(found.data)} bytes")
 
-    return _join([(name, judge(rim)) for name, rim in case.manifests])
+    return join_findings([(f"{name} RIM", judge(rim)) for name, rim in case.manifests])
 
 
 def chain(case: RimCase) -> Finding:
@@ -187,23 +188,7 @@ def _read(rim: Rim | Unreadable) -> Rim:
 
 
 def _each(case: RimCase, judge: Callable[[Rim], Finding]) -> Finding:
-    return _join([(name, judge(_read(rim))) for name, rim in case.manifests])
-
-
-def _join(findings: list[tuple[str, Finding]]) -> Finding:
-    """One finding of several: failed if any failed, else undecided if any is, made of those alone; each names its manifest."""
-    for status in (Status.FAILED, Status.ERROR):
-        bad = [(name, finding) for name, finding in findings if finding.status is status]
-        if bad:
-            expected = _named(bad, lambda finding: finding.expected)
-            return Finding(
-                status, _named(bad, lambda finding: finding.actual), expected, _named(bad, lambda finding: finding.reason)
-            )
-    return passed(_named(findings, lambda finding: finding.actual))
-
-
-def _named(findings: list[tuple[str, Finding]], text: Callable[[Finding], str | None]) -> str:
-    return "; ".join(f"{name} RIM: {text(finding)}" for name, finding in findings)
+    return join_findings([(f"{name} RIM", judge(_read(rim))) for name, rim in case.manifests])
 
 
 def _window(start: datetime, end: datetime) -> str:

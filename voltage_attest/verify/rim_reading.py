@@ -8,7 +8,9 @@ from typing import Final
 
 from voltage_attest.collateral.rim import RimDocument
 from voltage_attest.collateral.rim_content import RimContent, parse_rim_content
-from voltage_attest.crypto.rim_chain import RimCertificate, load_rim_certificate, why_rim_chain_fails
+from voltage_attest.crypto.certificates import Certificate, load_certificate
+from voltage_attest.crypto.rim_chain import why_rim_chain_fails
+from voltage_attest.crypto.signatures import P384, SignatureMemo
 from voltage_attest.crypto.xml_signature import Refused, SignedXml, parse_signed_xml, verify_signed_xml
 from voltage_attest.errors import InputError
 from voltage_attest.result import failed, undecided
@@ -26,8 +28,9 @@ class Rim:
     Safe to share between threads (a lost race reads twice).
     """
 
-    def __init__(self, document: RimDocument) -> None:
+    def __init__(self, document: RimDocument, memo: SignatureMemo | None = None) -> None:
         self.document = document
+        self._memo = memo or SignatureMemo()
         self._chain_reasons: dict[bytes, str | None] = {}
 
     @cached_property
@@ -39,13 +42,13 @@ class Rim:
             return _unreadable(error)
 
     @cached_property
-    def chain(self) -> tuple[RimCertificate, ...] | Unreadable:
+    def chain(self) -> tuple[Certificate, ...] | Unreadable:
         """The certificates beside the signature, leaf first; none of them is believed yet."""
         if isinstance(self.xml, Unreadable):
             return self.xml
         try:
             ders = enumerate(self.xml.certificates, 1)
-            return tuple([load_rim_certificate(der, f"RIM, certificate {number}") for number, der in ders])
+            return tuple([load_certificate(der, f"RIM, certificate {number}", P384) for number, der in ders])
         except InputError as error:
             return _unreadable(error)
 
@@ -54,7 +57,7 @@ class Rim:
         if root not in self._chain_reasons:
             if len(self._chain_reasons) >= _ROOTS:
                 self._chain_reasons.clear()
-            self._chain_reasons[root] = why_rim_chain_fails(given(self.chain), root)
+            self._chain_reasons[root] = why_rim_chain_fails(given(self.chain), root, self._memo)
         return self._chain_reasons[root]
 
     @property
@@ -86,19 +89,23 @@ class Rim:
 
 
 class RimShelf:
-    """Keeps the manifests read, by their bytes. Bounded; safe to share between threads."""
+    """Keeps the manifests read, by their bytes, and which of their CAs' signatures are good: manifests share those.
 
-    __slots__ = ("_capacity", "_kept")
+    Bounded; safe to share between threads.
+    """
 
-    def __init__(self, capacity: int = 64) -> None:
+    __slots__ = ("_capacity", "_kept", "_memo")
+
+    def __init__(self, capacity: int = 64, memo: SignatureMemo | None = None) -> None:
         self._capacity = capacity
+        self._memo = memo or SignatureMemo()
         self._kept: dict[bytes, Rim] = {}
 
     def rim(self, document: RimDocument) -> Rim:
         """The manifest with these bytes."""
         known = self._kept.get(document.data)
         if known is None:
-            known = Rim(document)
+            known = Rim(document, self._memo)
             if len(self._kept) >= self._capacity:
                 self._kept.clear()
             self._kept[document.data] = known
