@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.policy.gpu_mistakes import GPU_TEXT, SPKI, UEID
 from tests.support.outcomes import UNPINNED
 
 VALUE, OTHER = "ab" * 48, "cd" * 48
@@ -58,6 +59,51 @@ def test_show_is_loud_about_safeguards(run: Run, folder: Path) -> None:
     assert "UNSAFE              tdx.unsafe_allow_debug = true" in run("policy", "show", "loud.toml").stdout
 
 
+def test_show_tells_what_is_expected_of_gpus_and_gate(run: Run, folder: Path) -> None:
+    write(folder, "ward.toml", GPU_TEXT)
+    shown = " ".join(run("policy", "show", "ward.toml").stdout.split())
+    for part in (
+        "quote none expected: GPUs are judged alone",
+        "GPUs exactly 8, 4 switches",
+        "gpu.chips GB100 or GH100",
+        "gpu.boards G520_0280_895",
+        "gpu.modes ppcie",
+        f"gpu.ueids {UEID}",
+        "gpu.min_driver 570.00 or later",
+        "gpu.min_vbios 96.00.CF.00.01 or later",
+        f"gpu.measurements index 0: {VALUE}",
+        f"gpu.measurements index 35: {VALUE} or {OTHER}",
+        "certificate hold accepted in driver_rim",
+        "NRAS tokens accept",
+        f"NRAS signers also {SPKI}",
+        "binding none",
+        "models meta-llama/Llama-3.1-70B-Instruct-TEE",
+        "BAA required: BAA-2026-014, until 2027-06-30, that UTC day included",
+        "audit log audit/voltage-attest.jsonl",
+        "UNSAFE gpu.unsafe_skip_rim: a safeguard is switched off: NVIDIA has no manifest yet",
+        "UNSAFE gpu.unsafe_skip_revocation: a safeguard is switched off: no network in the ward",
+    ):
+        assert part in shown
+
+
+def test_show_says_what_is_left_open_of_gpus(run: Run, folder: Path) -> None:
+    head, _, _ = GPU_TEXT.partition("chips =")
+    write(folder, "ward.toml", head)
+    shown = " ".join(run("policy", "show", "ward.toml").stdout.split())
+    for part in (
+        "exactly 8, switches left open",
+        "gpu.chips not pinned",
+        "gpu.min_driver no floor",
+        "certificate hold refused",
+    ):
+        assert part in shown
+
+
+def test_show_says_that_no_gpus_are_expected(run: Run, folder: Path) -> None:
+    write(folder, "ward.toml", policy_text())
+    assert "GPUs none expected, none judged" in " ".join(run("policy", "show", "ward.toml").stdout.split())
+
+
 def test_a_policy_without_remarks(run: Run, folder: Path) -> None:
     write(folder, "voltage-attest.toml", policy_text())
     result = run("policy", "check", "--at", AT)
@@ -80,6 +126,9 @@ def test_a_policy_without_remarks(run: Run, folder: Path) -> None:
         (policy_text(unsafe_allow_debug="true"), 1, "PROBLEM tdx.unsafe_allow_debug"),
         (policy_text(unsafe_allow_sept_ve="true"), 1, "PROBLEM tdx.unsafe_allow_sept_ve"),
         (policy_text(rtmr3='{ unpinned = "later" }'), 0, "tdx.rtmr3 (line 9): is left open: later"),
+        (policy_text(more="[gpu]\ncount = 1\n"), 0, "remark gpu.min_driver: no floor"),
+        (policy_text(more='[gpu]\ncount = 1\nunsafe_skip_rim = "later"\n'), 1, "PROBLEM gpu.unsafe_skip_rim (line 14)"),
+        (policy_text(more="[compliance]\nrequire_baa = true\n"), 1, "PROBLEM compliance.require_baa (line 13)"),
     ],
 )
 def test_check_names_what_deserves_a_look(run: Run, folder: Path, text: str, code: int, sentence: str) -> None:

@@ -20,8 +20,9 @@ from voltage_attest.cli.verify_sources import present
 from voltage_attest.report.plain import Paint, hanging, one_or_many, printable
 
 if TYPE_CHECKING:
-    from voltage_attest.policy.model import Pin, Policy, Unpinned
-    from voltage_attest.policy.review import Advice, Change
+    from voltage_attest.policy.advice import Advice
+    from voltage_attest.policy.change import Change
+    from voltage_attest.policy.model import ChannelPolicy, GpuPolicy, Pin, Policy, TdxPolicy, Unpinned
 
 __all__ = ["policy"]
 
@@ -74,7 +75,7 @@ def check(file: str, warn_expiring: timedelta, at: datetime | None) -> int:
     FILE is voltage-attest.toml if none is named. Exit codes: 0 usable, whatever is worth a look; 1 it or an exception has
     ended, or a safeguard is switched off; 2 unusable.
     """
-    from voltage_attest.policy.review import advise
+    from voltage_attest.policy.advice import advise
 
     loaded = _load(file)
     advice = advise(loaded, today=(at or present()).date(), warn_within=warn_expiring)
@@ -93,7 +94,8 @@ def diff(old: str, new: str) -> int:
 
     Changes of comments, order and layout are none. Exit codes: 0 compared, different or not; 2 a file cannot be used.
     """
-    from voltage_attest.policy.review import Effect, diff_policies
+    from voltage_attest.policy.change import Effect
+    from voltage_attest.policy.diff import diff_policies
 
     changes = list(diff_policies(_load(old), _load(new)))
     order = (Effect.LOOSENED, Effect.CHANGED, Effect.TIGHTENED)
@@ -122,7 +124,7 @@ def _advice_lines(advice: Advice) -> list[str]:
 
 
 def _change_lines(change: Change) -> list[str]:
-    from voltage_attest.policy.review import Effect
+    from voltage_attest.policy.change import Effect
 
     paint = Paint(wants_color(sys.stdout, os.environ))
     text = f"{change.key}: {change.text}"
@@ -139,15 +141,26 @@ def _told(word: str, color: Callable[[str], str], text: str) -> list[str]:
 def _entries(loaded: Policy) -> Iterator[tuple[str, str]]:
     yield "sha256", loaded.sha256
     yield "in force until", "no end" if loaded.valid_until is None else f"{loaded.valid_until}, that UTC day included"
-    for key, pin in loaded.tdx.pins.items():
+    if loaded.tdx is None:
+        yield "quote", "none expected: GPUs are judged alone"
+    else:
+        yield from _tdx_entries(loaded.tdx)
+    if loaded.gpu is None:
+        yield "GPUs", "none expected, none judged"
+    else:
+        yield from _gpu_entries(loaded.gpu)
+    yield from _channel_entries(loaded.channel)
+    yield from _gate_entries(loaded)
+    yield from _unsafe_entries(loaded)
+
+
+def _tdx_entries(tdx: TdxPolicy) -> Iterator[tuple[str, str]]:
+    for key, pin in tdx.pins.items():
         yield f"tdx.{key}", _pin_in_words(pin)
-    if loaded.tdx.min_tee_tcb_svn is not None:
-        yield "tdx.min_tee_tcb_svn", loaded.tdx.min_tee_tcb_svn.hex()
-    yield from _tcb_entries(loaded)
-    yield from _origin_entries(loaded)
-    for switch in ("unsafe_allow_debug", "unsafe_allow_sept_ve"):
-        if getattr(loaded.tdx, switch):
-            yield "UNSAFE", f"tdx.{switch} = true: a safeguard is switched off"
+    if tdx.min_tee_tcb_svn is not None:
+        yield "tdx.min_tee_tcb_svn", tdx.min_tee_tcb_svn.hex()
+    yield from _tcb_entries(tdx)
+    yield from _collateral_entries(tdx)
 
 
 def _pin_in_words(pin: Pin | Unpinned) -> str:
@@ -158,8 +171,8 @@ def _pin_in_words(pin: Pin | Unpinned) -> str:
     return f"open: {pin.reason}"
 
 
-def _tcb_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
-    rules = loaded.tdx.tcb
+def _tcb_entries(tdx: TdxPolicy) -> Iterator[tuple[str, str]]:
+    rules = tdx.tcb
     yield "TCB accepted", ", ".join(sorted(rules.accept))
     for exception in rules.exceptions:
         advisories = ", ".join(sorted(exception.advisories)) or "no advisory"
@@ -170,12 +183,31 @@ def _tcb_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
     yield "evaluation number", "no floor" if floor is None else f"{floor} or later"
 
 
-def _origin_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
-    rules, channel = loaded.tdx.collateral, loaded.channel
+def _collateral_entries(tdx: TdxPolicy) -> Iterator[tuple[str, str]]:
+    rules = tdx.collateral
     number = rules.tcb_evaluation_data_number
     issue = f"update {rules.update}" if number is None else f"evaluation data number {number}"
     age = "" if rules.max_age is None else f", at most {_duration(rules.max_age)} old"
     yield "collateral", f"from {', '.join(rules.pccs) or 'Intel PCS'}, {issue}{age}"
+
+
+def _gpu_entries(gpu: GpuPolicy) -> Iterator[tuple[str, str]]:
+    switches = "switches left open" if gpu.switches is None else one_or_many(gpu.switches, "switch", "switches")
+    yield "GPUs", f"exactly {gpu.count}, {switches}"
+    for key in ("chips", "boards", "modes", "ueids"):
+        yield f"gpu.{key}", " or ".join(sorted(getattr(gpu, key) or ())) or "not pinned"
+    for key in ("min_driver", "min_vbios"):
+        floor = getattr(gpu, key)
+        yield f"gpu.{key}", "no floor" if floor is None else f"{floor} or later"
+    for index, values in sorted(gpu.measurements.items()):
+        yield "gpu.measurements", f"index {index}: {' or '.join(sorted(value.hex() for value in values))}"
+    yield "certificate hold", f"accepted in {', '.join(sorted(gpu.accept_hold))}" if gpu.accept_hold else "refused"
+    yield "NRAS tokens", gpu.nras
+    if gpu.nras_intermediates:
+        yield "NRAS signers", f"also {' or '.join(sorted(value.hex() for value in gpu.nras_intermediates))}"
+
+
+def _channel_entries(channel: ChannelPolicy | None) -> Iterator[tuple[str, str]]:
     if channel is None:
         yield "binding", "none: evidence may be old, or relayed"
         return
@@ -184,6 +216,27 @@ def _origin_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
         "binding",
         f"{channel.binding}; an attestation counts for {_duration(channel.max_age)}; WebPKI: {channel.webpki}{proxy}",
     )
+
+
+def _gate_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
+    if loaded.models is not None:
+        yield "models", " or ".join(loaded.models.allow)
+    if loaded.compliance is not None:
+        rules = loaded.compliance
+        until = "" if rules.baa_valid_until is None else f", until {rules.baa_valid_until}, that UTC day included"
+        yield "BAA", f"{'required' if rules.require_baa else 'not required'}: {rules.baa_reference or 'none named'}{until}"
+    if loaded.audit is not None:
+        yield "audit log", loaded.audit.path
+
+
+def _unsafe_entries(loaded: Policy) -> Iterator[tuple[str, str]]:
+    for switch in ("unsafe_allow_debug", "unsafe_allow_sept_ve"):
+        if loaded.tdx is not None and getattr(loaded.tdx, switch):
+            yield "UNSAFE", f"tdx.{switch} = true: a safeguard is switched off"
+    for switch in ("unsafe_skip_rim", "unsafe_skip_revocation"):
+        reason = None if loaded.gpu is None else getattr(loaded.gpu, switch)
+        if reason is not None:
+            yield "UNSAFE", f"gpu.{switch}: a safeguard is switched off: {reason}"
 
 
 def _duration(time: timedelta) -> str:

@@ -8,25 +8,35 @@ from __future__ import annotations
 
 from voltage_attest.policy.load import load_policy, parse_policy
 from voltage_attest.policy.model import (
+    AuditPolicy,
     ChannelPolicy,
     CollateralPolicy,
+    CompliancePolicy,
+    GpuPolicy,
+    ModelsPolicy,
     Pin,
     Policy,
     TcbException,
     TcbPolicy,
     TdxPolicy,
     Unpinned,
+    WorkloadPolicy,
 )
 
 __all__ = [
+    "AuditPolicy",
     "ChannelPolicy",
     "CollateralPolicy",
+    "CompliancePolicy",
+    "GpuPolicy",
+    "ModelsPolicy",
     "Pin",
     "Policy",
     "TcbException",
     "TcbPolicy",
     "TdxPolicy",
     "Unpinned",
+    "WorkloadPolicy",
     "load_policy",
     "parse_policy",
 ]

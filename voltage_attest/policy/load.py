@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from voltage_attest.errors import PolicyError
+from voltage_attest.policy.gate import read_audit, read_compliance, read_models
+from voltage_attest.policy.gpu import read_gpu
 from voltage_attest.policy.model import POLICY_SCHEMA, Policy
 from voltage_attest.policy.table import Table
 from voltage_attest.policy.tdx import read_tdx
 from voltage_attest.policy.transport import read_channel
+from voltage_attest.policy.workload import read_workload
 
 __all__ = ["MAX_POLICY_SIZE", "load_policy", "parse_policy"]
 
 MAX_POLICY_SIZE: Final = 1024 * 1024
 """Bytes."""
 
-_PLANNED: Final = ("gpu", "models", "compliance", "audit", "workload")
+_SECTIONS: Final = ("tdx", "gpu", "workload", "channel", "models", "compliance", "audit")
 
 
 def load_policy(path: Path) -> Policy:
@@ -56,26 +59,38 @@ def parse_policy(text: str, *, path: Path | None = None) -> Policy:
     schema = top.text("schema")
     if schema != POLICY_SCHEMA:
         raise top.error("schema", repr(schema), repr(POLICY_SCHEMA), f'Write schema = "{POLICY_SCHEMA}".')
-    for section in _PLANNED:
-        if section in found:
-            raise top.error(
-                section,
-                f"the section [{section}]",
-                "[tdx] and [channel], which this version judges",
-                "Remove it, or install a version that judges it: a rule that nobody checks protects nobody.",
-            )
-    if "tdx" not in found:
+    top.expect("schema", "name", "valid_until", *_SECTIONS)
+    if "tdx" not in found and "gpu" not in found:
         raise top.error(
             None,
             "a policy that expects no evidence",
-            "a [tdx] section",
-            'Add [tdx] with mrtd and rtmr0 to rtmr3, each a list of values or { unpinned = "why" }.',
+            "a [tdx] or a [gpu] section",
+            'Add [tdx] with mrtd and rtmr0 to rtmr3, each a list of values or { unpinned = "why" }, or [gpu] with count.',
+        )
+    if "channel" in found and "tdx" not in found:
+        raise top.error(
+            "channel",
+            "[channel] without [tdx]",
+            "[channel] beside [tdx]",
+            "Add [tdx], or remove [channel]: what binds evidence to nonce and TLS key is a TDX quote.",
+        )
+    if "workload" in found and "tdx" not in found:
+        raise top.error(
+            "workload",
+            "[workload] without [tdx]",
+            "[workload] beside [tdx]",
+            "Add [tdx], or remove [workload]: what an event log is compared with is a TDX quote.",
         )
     policy = Policy(
         name=top.text("name"),
         valid_until=top.optional_date("valid_until"),
-        tdx=read_tdx(top.table("tdx")),
+        tdx=read_tdx(top.table("tdx")) if "tdx" in top else None,
+        gpu=read_gpu(top.table("gpu")) if "gpu" in top else None,
+        workload=read_workload(top.table("workload")) if "workload" in top else None,
         channel=read_channel(top.table("channel")) if "channel" in top else None,
+        models=read_models(top.table("models")) if "models" in top else None,
+        compliance=read_compliance(top.table("compliance")) if "compliance" in top else None,
+        audit=read_audit(top.table("audit")) if "audit" in top else None,
         sha256=digest,
         path=None if path is None else str(path),
         locations=top.locations(),

@@ -16,6 +16,7 @@ from voltage_attest.result import Location
 
 __all__ = ["Table"]
 
+_HEX: Final = re.compile(r"[0-9a-fA-F]*")
 _DURATION: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -82,6 +83,13 @@ class Table:
             raise self.error(key, "an empty string", "text", f"Say what {key} is.")
         return value
 
+    def optional_text(self, key: str, example: str) -> str | None:
+        """A string that is not empty, or None where absent."""
+        value = self.optional(key, str, f'"{example}"')
+        if isinstance(value, str) and not value.strip():
+            raise self.error(key, "an empty string", "text", f'Write {key} = "{example}", or remove it.')
+        return None if value is None else str(value)
+
     def optional_date(self, key: str) -> date | None:
         """A day such as 2027-03-31, without time."""
         value = self.optional(key, date, "2027-03-31")
@@ -97,11 +105,12 @@ class Table:
     def optional_choice(self, key: str, choices: Sequence[str]) -> str | None:
         """One of the given words, or None where absent."""
         value = self.optional(key, str, f'"{choices[0]}"')
-        if value is not None and value not in choices:
-            near = difflib.get_close_matches(str(value), choices, 1)
-            remedy = f'Did you mean "{near[0]}"?' if near else f'Write {key} = "{choices[0]}".'
-            raise self.error(key, repr(value), f"one of {', '.join(choices)}", remedy)
-        return None if value is None else str(value)
+        return None if value is None else self._chosen(key, str(value), choices)
+
+    def optional_choices(self, key: str, choices: Sequence[str]) -> frozenset[str] | None:
+        """A list of some of the given words, or None where absent."""
+        values = self.optional_texts(key, choices[0])
+        return None if values is None else frozenset([self._chosen(key, value, choices) for value in values])
 
     def optional_duration(self, key: str, example: str) -> timedelta | None:
         """A positive duration such as 90s, 15m, 12h or 30d, or None where absent."""
@@ -134,6 +143,22 @@ class Table:
             raise self.error(key, f"{doubled} stands twice", "each value once", "Remove one of them.")
         return tuple(members)
 
+    def hex_bytes(self, key: str, value: str, size: int) -> bytes:
+        """The ``size`` bytes that ``value``, found under ``key``, writes in hex."""
+        if len(value) != 2 * size or not _HEX.fullmatch(value):
+            found = f"{value[:16]!r}... with {len(value)} characters" if len(value) > 16 else repr(value)
+            raise self.error(
+                key,
+                found,
+                f"{2 * size} hex digits ({size} bytes) without 0x",
+                "Copy the whole value from `voltage-attest inspect`.",
+            )
+        return bytes.fromhex(value)
+
+    def remaining(self) -> tuple[str, ...]:
+        """The keys that are left to take, in the order of the file."""
+        return tuple(self._found)
+
     def table(self, key: str) -> Table:
         """A mandatory sub-table."""
         value = self.take(key, dict, f"[{self._dotted(key)}]")
@@ -156,6 +181,13 @@ class Table:
     def finish(self) -> None:
         """Refuse the first key that nobody took, with the nearest known name."""
         self._refuse(self._found)
+
+    def _chosen(self, key: str, value: str, choices: Sequence[str]) -> str:
+        if value not in choices:
+            near = difflib.get_close_matches(value, choices, 1)
+            remedy = f'Did you mean "{near[0]}"?' if near else f'Write {key} = "{choices[0]}".'
+            raise self.error(key, repr(value), f"one of {', '.join(choices)}", remedy)
+        return value
 
     def _refuse(self, keys: Iterable[str]) -> None:
         for key in keys:

@@ -18,7 +18,6 @@ _MANDATORY: Final = ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
 _SIZES: Final = {key: size for key, _, _, size in PINNED_FIELDS}
 _TEE_TCB_SVN_SIZE: Final = 16
 _ADVISORY: Final = re.compile(r"INTEL-SA-[0-9]{5}")
-_HEX: Final = re.compile(r"[0-9a-fA-F]*")
 _ACCEPTABLE: Final = [status.value for status in TcbStatus if status is not TcbStatus.REVOKED]
 _OPEN: Final = '{ unpinned = "why" }'
 
@@ -44,7 +43,7 @@ def read_tdx(table: Table) -> TdxPolicy:
         pins=MappingProxyType(pins),
         tcb=tcb,
         collateral=read_collateral(table.table("collateral")) if "collateral" in table else CollateralPolicy(),
-        min_tee_tcb_svn=None if minimum is None else _hex(table, "min_tee_tcb_svn", str(minimum), _TEE_TCB_SVN_SIZE),
+        min_tee_tcb_svn=None if minimum is None else table.hex_bytes("min_tee_tcb_svn", str(minimum), _TEE_TCB_SVN_SIZE),
         unsafe_allow_debug=table.flag("unsafe_allow_debug"),
         unsafe_allow_sept_ve=table.flag("unsafe_allow_sept_ve"),
         locations=MappingProxyType(table.locations()),
@@ -63,19 +62,7 @@ def _read_pin(table: Table, key: str, size: int) -> Pin | Unpinned | None:
         opened.finish()
         return pin
     values = table.optional_texts(key, f"<{2 * size} hex digits>") or ()
-    return Pin(tuple([_hex(table, key, value, size) for value in values]), table.location(key))
-
-
-def _hex(table: Table, key: str, value: str, size: int) -> bytes:
-    if len(value) != 2 * size or not _HEX.fullmatch(value):
-        found = f"{value[:16]!r}... with {len(value)} characters" if len(value) > 16 else repr(value)
-        raise table.error(
-            key,
-            found,
-            f"{2 * size} hex digits ({size} bytes) without 0x",
-            "Copy the whole value from `voltage-attest inspect`.",
-        )
-    return bytes.fromhex(value)
+    return Pin(tuple([table.hex_bytes(key, value, size) for value in values]), table.location(key))
 
 
 def _read_tcb(table: Table) -> TcbPolicy:

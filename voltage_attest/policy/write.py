@@ -6,13 +6,15 @@ that the software was the right one is not, until somebody compares the values w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
 from voltage_attest.errors import PolicyError
-from voltage_attest.policy.model import POLICY_SCHEMA, ChannelPolicy, Policy, TcbPolicy, TdxPolicy, Unpinned
+from voltage_attest.policy.gpu import driver_order, is_board
+from voltage_attest.policy.model import POLICY_SCHEMA, ChannelPolicy, GpuPolicy, Policy, TcbPolicy, TdxPolicy, Unpinned
 from voltage_attest.result import AttestationResult, TdxClaims
 from voltage_attest.tcb_status import TcbStatus
 
@@ -44,19 +46,26 @@ class AddedValue:
     value: str
 
 
-def observing_policy(binding: str | None) -> Policy:
-    """A policy to look with, never to gate with: every measurement open, every TCB status but Revoked accepted, not debug."""
+def observing_policy(binding: str | None, *, gpus: int | None = None) -> Policy:
+    """A policy to look with, never to gate with: every measurement open, every TCB status but Revoked accepted, not debug.
+
+    With ``gpus`` that many are expected, genuine and with NVIDIA's reference values, of whichever kind.
+    """
     opened = Unpinned("pin only observes: what is measured now is written to the policy")
     tdx = TdxPolicy(
         pins=MappingProxyType(dict.fromkeys(MEASUREMENTS, opened)),
         tcb=TcbPolicy(accept=frozenset(TcbStatus) - {TcbStatus.REVOKED}),
     )
     channel = None if binding is None else ChannelPolicy(binding=binding)
-    return Policy(name="pin (observation only)", tdx=tdx, sha256="0" * 64, channel=channel)
+    gpu = None if gpus is None else GpuPolicy(count=gpus)
+    return Policy(name="pin (observation only)", sha256="0" * 64, tdx=tdx, gpu=gpu, channel=channel)
 
 
 def write_policy(result: AttestationResult, *, name: str, binding: str | None) -> str:
-    """Return the TOML of a policy that accepts exactly what ``result`` measured; ValueError unless it was verified."""
+    """Return the TOML of a policy that accepts exactly what ``result`` measured; ValueError unless it was verified.
+
+    GPUs, where there are any, are pinned by kind, number and least versions; which single ones they are stands in a comment.
+    """
     claims = _verified_claims(result)
     when = result.appraised_at
     subject = result.subject.pod_id or "a quote"
@@ -84,10 +93,37 @@ def write_policy(result: AttestationResult, *, name: str, binding: str | None) -
         'accept = ["UpToDate"]',
         f"min_tcb_evaluation_data_number = {claims.tcb_evaluation_data_number}  # no roll-back behind this",
         *_exception_hint(claims),
+        *_gpu_section(result),
     ]
     if binding is not None:
         lines += ["", "[channel]", f'binding = "{binding}"']
     return "\n".join(lines) + "\n"
+
+
+def _gpu_section(result: AttestationResult) -> list[str]:
+    """``[gpu]`` for the GPUs of the result; nothing without any."""
+    gpus = result.gpus
+    if not gpus:
+        return []
+    modes = sorted({gpu.mode for gpu in gpus if gpu.mode is not None})
+    return [
+        "",
+        "[gpu]  # NVIDIA's signatures prove device, driver and VBIOS, measured as NVIDIA publishes them",
+        f"count = {len(gpus)}",
+        f"chips = {_listed({gpu.chip for gpu in gpus})}",
+        *([f"boards = {_listed({gpu.board for gpu in gpus})}"] if all(is_board(gpu.board) for gpu in gpus) else []),
+        *([f"switches = {len(result.switches)}"] if result.switches else []),
+        *([f"modes = {_listed(modes)}"] if modes else []),
+        f'min_driver = "{min([gpu.driver_version for gpu in gpus], key=driver_order)}"',
+        f'min_vbios = "{min([gpu.vbios_version for gpu in gpus])}"',
+        "# To accept these very GPUs and no others:",
+        f"# ueids = {_listed({gpu.ueid for gpu in gpus})}",
+    ]
+
+
+def _listed(values: Iterable[str]) -> str:
+    quoted = ", ".join([f'"{value}"' for value in sorted(values)])
+    return f"[{quoted}]"
 
 
 def add_measurements(text: str, result: AttestationResult) -> tuple[str, tuple[AddedValue, ...]]:
