@@ -70,6 +70,15 @@ class Ledger:
         for check_id in check_ids:
             self._leave(check_id)
 
+    def skip(self, check_ids: Iterable[str], finding: Finding) -> None:
+        """Record checks that the policy leaves out, whatever they require."""
+        for check_id in check_ids:
+            self.record(check_id, finding)
+
+    def gather(self, ledgers: Iterable[Ledger]) -> None:
+        """Count as holding, without a row, what holds on every one of ``ledgers``: for checks of all their subjects together."""
+        self._holding |= frozenset.intersection(*[frozenset(ledger._holding) for ledger in ledgers])  # noqa: SLF001
+
     def record(self, check_id: str, finding: Finding) -> None:
         """Write the row of a check; a second row for the same check is a bug."""
         position = _POSITION[check_id]

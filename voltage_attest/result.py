@@ -28,10 +28,12 @@ __all__ = [
     "EvidenceRecord",
     "Finding",
     "Freshness",
+    "GpuClaims",
     "Location",
     "PolicyRecord",
     "Status",
     "Subject",
+    "SwitchClaims",
     "TdxClaims",
     "Verdict",
     "derive_verdict",
@@ -239,6 +241,47 @@ class TdxClaims:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuClaims:
+    """What one GPU's report says once its signature and certificate chain are verified. ``device`` is its name in the rows.
+
+    ``ueid`` is decimal, as NVIDIA writes it; byte strings are lower-case hex. ``mode`` is spt, mpt or ppcie, None where the
+    driver is too old to say. ``manifests`` are the ids of the reference manifests that the measurements were compared with.
+    """
+
+    device: str
+    architecture: str
+    chip: str
+    board: str
+    driver_version: str
+    vbios_version: str
+    mode: str | None
+    protected_pcie: bool | None
+    ueid: str
+    pdi: str
+    fwid: str | None
+    nonce: str
+    measurements: int
+    manifests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchClaims:
+    """What one NVSwitch's report says, as :class:`GpuClaims`. ``gpu_pdis`` are the GPUs that it is wired to."""
+
+    device: str
+    architecture: str
+    chip: str
+    bios_version: str
+    locked: bool | None
+    ueid: str
+    pdi: str
+    gpu_pdis: tuple[str, ...]
+    nonce: str
+    measurements: int
+    manifests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AttestationResult:
     """Everything that was judged, by what rules, and what came of it. Frozen; every format renders this object.
 
@@ -256,6 +299,8 @@ class AttestationResult:
     freshness: Freshness = field(default_factory=Freshness)
     channel: Channel = field(default_factory=Channel)
     tdx: TdxClaims | None = None
+    gpus: tuple[GpuClaims, ...] = ()
+    switches: tuple[SwitchClaims, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

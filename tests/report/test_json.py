@@ -94,7 +94,7 @@ def test_a_result_without_rows_reads_back_undecided() -> None:
 
 
 def test_a_check_of_another_version_keeps_the_texts_found() -> None:
-    kept = parse_result(render_json(REFUSED)).check("gpu.chain", "gpu[0]")
+    kept = parse_result(render_json(REFUSED)).check("gpu.of_a_later_version", "gpu[0]")
     assert kept.check == UNKNOWN_CHECK
 
 

@@ -89,6 +89,10 @@ class Fields:
             raise self.error(key, _name(value), "true or false")
         return value
 
+    def optional_flag(self, key: str) -> bool | None:
+        """A boolean or null."""
+        return None if self._skip_null(key) else self.flag(key)
+
     def hex(self, key: str, size: int) -> str:
         """Lower-case hex of exactly ``size`` bytes."""
         value = self.text(key)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 
+from voltage_attest.report.device_rows import node_summary
 from voltage_attest.report.plain import hanging, printable, utc
-from voltage_attest.result import AttestationResult, CollateralRecord, TdxClaims, Verdict
+from voltage_attest.result import AttestationResult, CollateralRecord, EvidenceRecord, TdxClaims, Verdict
 from voltage_attest.tcb_status import TcbStatus
 
 __all__ = ["LABEL_COLUMN", "header_lines"]
@@ -42,19 +44,35 @@ def _entries(result: AttestationResult) -> Iterator[tuple[str, str]]:
     yield "appraised at", f"{utc(result.appraised_at)}, by voltage-attest {result.verifier_version}"
     if result.verdict is Verdict.VERIFIED:
         yield "holds until", _end(result.valid_until)
-    yield "TCB", "not known: the quote is not proven genuine" if result.tdx is None else _tcb(result.tdx)
+    if result.tdx is not None or not _is_about_devices_alone(result):
+        yield "TCB", "not known: the quote is not proven genuine" if result.tdx is None else _tcb(result.tdx)
     if result.tdx is not None:
         yield "advisories", _advisories(result.tdx)
         yield "TD", _td(result.tdx)
-    for record in result.evidence:
-        version = "" if record.version is None else f" version {record.version}"
-        yield "evidence", f"{record.kind}{version}, {record.size} bytes, sha256 {record.sha256[:16]}..."
+    yield from node_summary(result)
+    for kind in dict.fromkeys(record.kind for record in result.evidence):
+        yield "evidence", _evidence([record for record in result.evidence if record.kind == kind])
     if not result.evidence:
         yield "evidence", "none that could be read"
     if not result.collateral:
         yield "collateral", "none that could be read"
-    for number, document in enumerate(result.collateral):
-        yield "" if number else "collateral", _document(document, result.appraised_at)
+    lines = [_document(record, result.appraised_at) for record in result.collateral if not _is_nvidias(record)]
+    lines += _of_nvidia([record for record in result.collateral if _is_nvidias(record)])
+    for number, line in enumerate(lines):
+        yield "" if number else "collateral", line
+
+
+def _is_about_devices_alone(result: AttestationResult) -> bool:
+    return not any(row.id.startswith("tdx.") for row in result.checks) and bool(result.gpus or result.evidence)
+
+
+def _evidence(records: list[EvidenceRecord]) -> str:
+    """One record in full; of several of a kind their number, for their hashes stand in the JSON."""
+    first, size = records[0], sum(record.size for record in records)
+    if len(records) > 1:
+        return f"{len(records)} x {first.kind}, {size} bytes together"
+    version = "" if first.version is None else f" version {first.version}"
+    return f"{first.kind}{version}, {size} bytes, sha256 {first.sha256[:16]}..."
 
 
 def _subject(result: AttestationResult) -> str:
@@ -87,6 +105,21 @@ def _td(claims: TdxClaims) -> str:
 def _document(record: CollateralRecord, at: datetime) -> str:
     cached = ", from cache" if record.from_cache else ""
     return f"{record.kind} from {record.source}{cached}, {_window(record, at)}"
+
+
+def _is_nvidias(record: CollateralRecord) -> bool:
+    return record.kind.startswith("nvidia-")
+
+
+def _of_nvidia(records: list[CollateralRecord]) -> Iterator[str]:
+    """One line a kind, since a node has dozens: how many, from where, and when the first of them ends."""
+    for kind in dict.fromkeys(record.kind for record in records):
+        same = [record for record in records if record.kind == kind]
+        places = {urlsplit(record.source).netloc or record.source for record in same}
+        cached = sum(record.from_cache for record in same)
+        ends = [record.next_update for record in same if record.next_update is not None]
+        until = f", the first until {utc(min(ends))}" if ends else ""
+        yield f"{len(same)} x {kind} from {', '.join(sorted(places))}{f', {cached} from cache' if cached else ''}{until}"
 
 
 def _window(record: CollateralRecord, at: datetime) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 
 from voltage_attest.checks import REGISTRY, Check
 from voltage_attest.report.fields import Fields, parse_object, result_format_error
+from voltage_attest.report.json_devices import device_members, parse_gpu, parse_switch
 from voltage_attest.result import (
     RESULT_SCHEMA,
     AttestationResult,
@@ -79,7 +80,11 @@ def render_json(result: AttestationResult) -> str:
         "collateral": [_collateral(record) for record in result.collateral],
         "freshness": {"nonce": freshness.nonce, "fresh": freshness.fresh},
         "channel": {"binding": channel.binding, "spki_sha256": channel.spki_sha256},
-        "claims": {"tdx": None if result.tdx is None else _claims(result.tdx), "gpus": []},
+        "claims": {
+            "tdx": None if result.tdx is None else _claims(result.tdx),
+            "gpus": [device_members(gpu) for gpu in result.gpus],
+            "switches": [device_members(switch) for switch in result.switches],
+        },
         "checks": [_row(row) for row in result.checks],
         "warnings": list(result.warnings),
     }
@@ -103,6 +108,7 @@ def parse_result(text: str | bytes) -> AttestationResult:
     _one_of(verifier, "name", verifier.text("name"), (_VERIFIER,))
     version = verifier.text("version")
     verifier.finish()
+    claims = top.member("claims")
     result = AttestationResult(
         appraised_at=top.time("appraised_at"),
         checks=tuple([_parse_row(row) for row in top.members("checks")]),
@@ -114,9 +120,12 @@ def parse_result(text: str | bytes) -> AttestationResult:
         collateral=tuple([_parse_collateral(record) for record in top.members("collateral")]),
         freshness=_parse_freshness(top.member("freshness")),
         channel=_parse_channel(top.member("channel")),
-        tdx=_parse_claims(top.member("claims")),
+        tdx=_parse_tdx(claims.optional_member("tdx")),
+        gpus=tuple([parse_gpu(gpu) for gpu in claims.members("gpus")]),
+        switches=tuple([parse_switch(switch) for switch in claims.members("switches")]),
         warnings=top.texts("warnings"),
     )
+    claims.finish()
     top.finish()
     return result
 
@@ -236,11 +245,7 @@ def _parse_channel(found: Fields) -> Channel:
     return channel
 
 
-def _parse_claims(found: Fields) -> TdxClaims | None:
-    if found.members("gpus"):
-        raise found.error("gpus", "not empty", "no GPU claims: this version judges none. Install the one that made it")
-    tdx = found.optional_member("tdx")
-    found.finish()
+def _parse_tdx(tdx: Fields | None) -> TdxClaims | None:
     if tdx is None:
         return None
     status = tdx.optional_text("tcb_status")

@@ -20,6 +20,9 @@ GROUPS: Final = {
     "TCB": ("tdx.module.", "tdx.tcb."),
     "TD": ("tdx.td.",),
     "Policy": ("policy.", "tdx.policy."),
+    "NVIDIA node": ("gpu.evidence.", "gpu.node.", "gpu.topology"),
+    "NVIDIA service": ("nras.",),
+    "NVIDIA devices": ("gpu.",),
     "Binding": ("binding.",),
 }
 """Title of a group to the beginnings of its checks' ids. What begins otherwise is shown last, under ``Other``."""
@@ -53,12 +56,19 @@ class Table:
     paint: Paint
     width: int
     verbose: bool
-    statuses: Mapping[str, Status]
-    """Status by check id, to tell why a row was not run."""
+    statuses: Mapping[tuple[str, str | None], Status]
+    """Status by check id and device, to tell why a row was not run."""
+
+    def line(self, label: str, text: str) -> Iterator[str]:
+        """One line of its own, coloured by its label."""
+        head, *rest = hanging(f"{_INDENT}{label:<{_LABEL}}", text, _DETAIL, self.width)
+        paints = {"ok": self.paint.good, "UNSAFE": self.paint.loud, "skipped": self.paint.faint, "not run": self.paint.strong}
+        yield head.replace(label, paints.get(label, self.paint.bad)(label), 1)
+        yield from rest
 
     def lines(self, rows: list[CheckResult]) -> Iterator[str]:
         """The lines of one group."""
-        column = _DETAIL + max(len(row_name(row)) for row in rows) + 2
+        column = _DETAIL + max([len(row_name(row)) for row in rows], default=0) + 2
         for row in rows:
             if row.status.closes_gate or row.finding.unsafe:
                 yield from self._in_full(row)
@@ -128,13 +138,21 @@ class Table:
         seen: set[str] = set()
         while required:
             check_id = required.pop(0)
-            status = self.statuses.get(check_id)
-            if status is not None and status.closes_gate:
-                return f"{check_id} {'failed' if status is Status.FAILED else 'is undecided'}"
+            closing = self._closing(check_id, row.device)
+            if closing is not None:
+                return closing
             if check_id not in seen and check_id in REGISTRY:
                 seen.add(check_id)
                 required += REGISTRY[check_id].requires
         return row.reason or "no reason given"
+
+    def _closing(self, check_id: str, device: str | None) -> str | None:
+        """That the check failed or is undecided, of this device, or for a row about no device of whichever it is."""
+        for (found_id, found_device), status in self.statuses.items():
+            if found_id == check_id and status.closes_gate and (device is None or found_device in {device, None}):
+                where = "" if found_device in {device, None} else f" ({found_device})"
+                return f"{check_id}{where} {'failed' if status is Status.FAILED else 'is undecided'}"
+        return None
 
 
 def _loud_label(row: CheckResult) -> tuple[str, str]:

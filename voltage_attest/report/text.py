@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from voltage_attest.report.device_rows import device_lines
 from voltage_attest.report.header import LABEL_COLUMN, header_lines
 from voltage_attest.report.plain import Paint, hanging
 from voltage_attest.report.rows import Table, grouped
@@ -33,14 +34,16 @@ def render_text(result: AttestationResult, *, width: int = DEFAULT_WIDTH, color:
     say is shown with control characters escaped.
     """
     paint = Paint(color)
-    table = Table(paint, width, verbose, {row.id: row.status for row in result.checks})
+    table = Table(paint, width, verbose, {(row.id, row.device): row.status for row in result.checks})
     lines = [render_headline(result, color=color), ""]
     lines += header_lines(result, width)
     for warning in result.warnings:
         first, *rest = hanging("WARNING", warning, LABEL_COLUMN, width)
         lines += [first.replace("WARNING", paint.loud("WARNING"), 1), *rest]
-    for title, rows in grouped(result.checks):
+    for title, rows in grouped(row for row in result.checks if row.device is None):
         lines += ["", paint.strong(title), *table.lines(rows)]
+    if any(row.device is not None for row in result.checks):
+        lines += ["", paint.strong("NVIDIA devices"), *device_lines(table, result)]
     lines += ["", _summary(result, paint)]
     return "\n".join(lines) + "\n"
 

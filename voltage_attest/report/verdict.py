@@ -41,7 +41,7 @@ def _accepted(result: AttestationResult) -> str:
 def _what_it_leaves_open(result: AttestationResult) -> str:
     """A recorded quote verifies as well as a fresh one: whoever sends data must know which this was."""
     if not result.freshness.fresh:
-        return "It does not say when the quote was made: before you send data, bind it to a nonce and to your connection."
+        return "It does not say when the evidence was made: before you send data, bind it to a nonce and to your connection."
     if result.channel.binding is None:
         return "It is fresh, but bound to no connection: it does not say who answers you."
     return "It is fresh and bound to the connection's key: you may send to that key."
