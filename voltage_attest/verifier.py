@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from voltage_attest._version import __version__
 from voltage_attest.appraise.binding import BINDING_CHECKS, ClaimsCase
 from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal, exception_in_use
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
+from voltage_attest.collateral.nvidia import NvidiaCollateral
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.encoding import decode_quote_bytes
 from voltage_attest.evidence.model import Evidence
@@ -27,6 +28,7 @@ from voltage_attest.policy.model import Policy
 from voltage_attest.result import (
     AttestationResult,
     Channel,
+    CollateralRecord,
     CollateralSource,
     EvidenceRecord,
     Finding,
@@ -40,13 +42,26 @@ from voltage_attest.result import (
 from voltage_attest.trust import TrustRoots
 from voltage_attest.verify.case import CollateralCase, QuoteCase, Workshop
 from voltage_attest.verify.claims import collateral_records, earliest_end, tdx_claims
+from voltage_attest.verify.device_claims import DeviceJudgement, GivenDevices
 from voltage_attest.verify.documents import Documents
 from voltage_attest.verify.tdx import QUOTE_IDS, verify_collateral, verify_quote
 from voltage_attest.verify.types import VerifiedQuote
 
+if TYPE_CHECKING:
+    from voltage_attest.verifier_devices import DeviceJudge
+
 __all__ = ["Evidence", "Verifier"]
 
 _KEPT_COLLATERAL: Final = 64
+
+
+class _Quoted(NamedTuple):
+    """What came of the quote: its documents, what verification vouches for, and when what it rests on ends."""
+
+    documents: Documents
+    quote: TdxQuote | None = None
+    verified: VerifiedQuote | None = None
+    ends: tuple[datetime | None, ...] = ()
 
 
 class Verifier:
@@ -57,6 +72,12 @@ class Verifier:
         self.roots = TrustRoots.default() if roots is None else roots
         self._workshop = Workshop.under(self.roots)
         self._documents: dict[IntelCollateral, Documents] = {}
+        self.devices: DeviceJudge | None = None
+        """What judges GPUs and switches; None where the policy expects none."""
+        if policy.gpu is not None:
+            from voltage_attest.verifier_devices import DeviceJudge
+
+            self.devices = DeviceJudge(policy, policy.gpu, self.roots)
 
     @property
     def signatures_computed(self) -> int:
@@ -73,9 +94,22 @@ class Verifier:
         nonce: bytes | None = None,
         fresh: bool = False,
         sources: Mapping[str, CollateralSource] | None = None,
+        nvidia: NvidiaCollateral | None = None,
+        nvidia_records: tuple[CollateralRecord, ...] = (),
     ) -> AttestationResult:
         """As :meth:`examine`, but raise :class:`~voltage_attest.errors.VerificationError` unless verified."""
-        return self.examine(evidence, collateral, at=at, fetched=fetched, nonce=nonce, fresh=fresh, sources=sources).require()
+        result = self.examine(
+            evidence,
+            collateral,
+            at=at,
+            fetched=fetched,
+            nonce=nonce,
+            fresh=fresh,
+            sources=sources,
+            nvidia=nvidia,
+            nvidia_records=nvidia_records,
+        )
+        return result.require()
 
     def examine(
         self,
@@ -87,59 +121,86 @@ class Verifier:
         nonce: bytes | None = None,
         fresh: bool = False,
         sources: Mapping[str, CollateralSource] | None = None,
+        nvidia: NvidiaCollateral | None = None,
+        nvidia_records: tuple[CollateralRecord, ...] = (),
     ) -> AttestationResult:
         """Judge and return the result, whatever it is.
 
-        ``collateral`` may be the nine-key JSON's bytes. ``at`` is the appraisal time: aware, or ValueError. ``fetched`` is what
-        became of fetching the evidence, where it was fetched. ``nonce`` is the one that was drawn for this evidence (32 bytes);
-        ``fresh`` says that the caller drew it just now, and is reported only if the binding holds. ``sources`` says by document
-        kind where collateral came from. Malformed evidence and collateral become failed checks; absent documents become
+        ``collateral`` is Intel's, or the nine-key JSON's bytes; ``nvidia`` is NVIDIA's, for a policy that expects GPUs.
+        ``at`` is the appraisal time: aware, or ValueError. ``fetched`` is what became of fetching the evidence, where it was
+        fetched. ``nonce`` is the one that was drawn for this evidence (32 bytes); ``fresh`` says that the caller drew it just
+        now, and is reported only if the binding holds. ``sources`` says by document kind where Intel's collateral came from,
+        ``nvidia_records`` where NVIDIA's did. Malformed evidence and collateral become failed checks; absent documents become
         errors (undecided).
         """
-        if at.tzinfo is None:
-            raise ValueError("at has no time zone: pass an aware datetime, such as datetime.now(UTC)")
-        try:
-            at = at.astimezone(UTC)
-        except OverflowError:
-            raise ValueError("at does not exist as a time in UTC, years 1 to 9999") from None
+        at, sources = _in_utc(at), sources or {}
         ledger = Ledger()
         ledger.record("policy.valid_until", _judge_policy_validity(self.policy, at))
+        ledger.record("evidence.fetch", fetched or skipped("the evidence was given, not fetched"))
+        quoted = self._judge_quote(evidence, collateral, at, ledger)
+        self._judge_binding(ClaimsCase(evidence, quoted.verified, self.policy.channel, nonce), ledger)
+        devices = self._judge_devices(
+            GivenDevices(evidence, nvidia or NvidiaCollateral(), quoted.verified, nonce, at, nvidia_records, fresh), ledger
+        )
+
+        bound = self.policy.channel is not None and ledger.holds("binding.nonce", "binding.report_data")
+        return AttestationResult(
+            appraised_at=at,
+            checks=(*ledger.rows(), *devices.rows),
+            verifier_version=__version__,
+            valid_until=earliest_end(quoted.documents, _end_of_day(self.policy.valid_until), *quoted.ends, *devices.ends),
+            subject=Subject(evidence.pod_id, evidence.provider),
+            policy=PolicyRecord(self.policy.name, self.policy.sha256, self.policy.path),
+            evidence=(*_evidence_records(quoted.quote), *devices.evidence),
+            collateral=(*collateral_records(quoted.documents, sources), *devices.collateral),
+            freshness=Freshness(None if nonce is None else nonce.hex(), fresh and bound),
+            channel=self._channel(evidence) if bound else Channel(),
+            tdx=None if quoted.verified is None else tdx_claims(quoted.verified),
+            gpus=devices.gpus,
+            switches=devices.switches,
+            warnings=(*self._warnings(), *evidence.warnings),
+        )
+
+    def _judge_quote(self, evidence: Evidence, collateral: IntelCollateral | bytes, at: datetime, ledger: Ledger) -> _Quoted:
+        rules = self.policy.tdx
+        if rules is None:
+            given = "no quote was given" if evidence.quote is None else "the quote given is not judged"
+            ledger.record("evidence.quote_present", skipped(f"the policy has no [tdx], so no quote is expected; {given}"))
+            return _Quoted(Documents(IntelCollateral(), self._workshop.loader))
         documents = self._read_collateral(collateral, ledger)
         collateral_case = CollateralCase(documents, self._workshop.root, at, self._workshop.memo)
         verify_collateral(collateral_case, ledger)
-
-        ledger.record("evidence.fetch", fetched or skipped("the evidence was given, not fetched"))
         quote = _read_quote(evidence, ledger)
         verified: VerifiedQuote | None = None
         if quote is None:
             ledger.leave(QUOTE_IDS)
         else:
             verified = verify_quote(QuoteCase(quote, collateral_case, self._workshop), ledger)
-        ends = [_end_of_day(self.policy.valid_until)]
         if verified is None:
             ledger.leave(APPRAISAL_CHECKS.ids)
-        else:
-            appraisal = TdxAppraisal(verified, self.policy.tdx, at)
-            ledger.run(APPRAISAL_CHECKS, appraisal)
-            exception = exception_in_use(appraisal)
-            ends += [verified.pck_not_after, None if exception is None else _end_of_day(exception.until)]
-        ledger.run(BINDING_CHECKS, ClaimsCase(evidence, verified, self.policy.channel, nonce))
-
-        bound = self.policy.channel is not None and ledger.holds("binding.nonce", "binding.report_data")
-        return AttestationResult(
-            appraised_at=at,
-            checks=ledger.rows(),
-            verifier_version=__version__,
-            valid_until=earliest_end(documents, *ends),
-            subject=Subject(evidence.pod_id, evidence.provider),
-            policy=PolicyRecord(self.policy.name, self.policy.sha256, self.policy.path),
-            evidence=_evidence_records(quote),
-            collateral=collateral_records(documents, sources or {}),
-            freshness=Freshness(None if nonce is None else nonce.hex(), fresh and bound),
-            channel=self._channel(evidence) if bound else Channel(),
-            tdx=None if verified is None else tdx_claims(verified),
-            warnings=(*self._warnings(), *evidence.warnings),
+            return _Quoted(documents, quote)
+        appraisal = TdxAppraisal(verified, rules, at)
+        ledger.run(APPRAISAL_CHECKS, appraisal)
+        exception = exception_in_use(appraisal)
+        return _Quoted(
+            documents, quote, verified, (verified.pck_not_after, None if exception is None else _end_of_day(exception.until))
         )
+
+    def _judge_binding(self, case: ClaimsCase, ledger: Ledger) -> None:
+        if self.policy.tdx is None:
+            ledger.skip(BINDING_CHECKS.ids, skipped("the policy has no [tdx]: there is no quote that could bind anything"))
+        else:
+            ledger.run(BINDING_CHECKS, case)
+
+    def _judge_devices(self, given: GivenDevices, ledger: Ledger) -> DeviceJudgement:
+        """Judge GPUs and switches where the policy expects any; without [gpu] one row says that none is judged."""
+        if self.devices is None:
+            is_there = given.evidence.gpu_evidence or given.evidence.switch_evidence
+            words = "evidence of GPUs is there and not judged" if is_there else "no evidence of one was given"
+            reason = f"the policy has no [gpu], so no GPU is expected; {words}"
+            ledger.record("evidence.gpu_present", skipped(reason))
+            return DeviceJudgement()
+        return self.devices.judge(given, ledger)
 
     def _channel(self, evidence: Evidence) -> Channel:
         """The key that REPORTDATA was found to commit to."""
@@ -168,16 +229,23 @@ class Verifier:
             f"Root of trust '{role}' was replaced: this result says nothing about real hardware."
             for role in self.roots.replaced
         ]
-        tdx = self.policy.tdx
-        warnings += [
-            f"The policy switches a safeguard off: {switch} = true."
-            for switch, on in (
-                ("unsafe_allow_debug", tdx.unsafe_allow_debug),
-                ("unsafe_allow_sept_ve", tdx.unsafe_allow_sept_ve),
-            )
-            if on
-        ]
+        tdx, gpu = self.policy.tdx, self.policy.gpu
+        if tdx is not None:
+            switches = {"unsafe_allow_debug": tdx.unsafe_allow_debug, "unsafe_allow_sept_ve": tdx.unsafe_allow_sept_ve}
+            warnings += [f"The policy switches a safeguard off: {name} = true." for name, on in switches.items() if on]
+        if gpu is not None:
+            skips = {"unsafe_skip_rim": gpu.unsafe_skip_rim, "unsafe_skip_revocation": gpu.unsafe_skip_revocation}
+            warnings += [f"The policy switches a safeguard off: {name} = {why!r}." for name, why in skips.items() if why]
         return tuple(warnings)
+
+
+def _in_utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("at has no time zone: pass an aware datetime, such as datetime.now(UTC)")
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("at does not exist as a time in UTC, years 1 to 9999") from None
 
 
 def _read_quote(evidence: Evidence, ledger: Ledger) -> TdxQuote | None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from voltage_attest.evidence.model import Evidence
+from voltage_attest.collateral.nvidia import NvidiaCollateral
+from voltage_attest.evidence.model import DeviceEvidence, Evidence
 from voltage_attest.result import AttestationResult, Finding
-from voltage_attest.testing import APPRAISED_AT, FakeIntel, TdReportFields
+from voltage_attest.testing import APPRAISED_AT, FakeIntel, FakeNvidia, TdReportFields
+from voltage_attest.trust import TrustRoots
 from voltage_attest.verifier import Verifier
 
 __all__ = [
     "CASES",
     "INTEL",
     "LOOK_ALIKE",
+    "NVIDIA",
     "PLATFORM",
     "QUOTE",
+    "ROOTS",
     "Case",
     "case",
     "case_family",
@@ -32,6 +37,10 @@ __all__ = [
 
 INTEL: Final = FakeIntel()
 LOOK_ALIKE: Final = FakeIntel("look-alike")
+NVIDIA: Final = FakeNvidia()
+ROOTS: Final = TrustRoots.from_pem(
+    intel=INTEL.root_pem, nvidia_device=NVIDIA.root_pem, nvidia_rim=NVIDIA.rim_root_pem, nras=NVIDIA.nras_pem
+)
 PLATFORM: Final = INTEL.platform()
 QUOTE: Final = PLATFORM.quote()
 
@@ -43,6 +52,7 @@ def policy_text(
     top: Mapping[str, str] | None = None,
     collateral: Mapping[str, str] | None = None,
     channel: Mapping[str, str] | None = None,
+    gpu: Mapping[str, str] | None = None,
 ) -> str:
     """Write a policy that accepts the default TD; the values given (TOML, by key) replace or join its own."""
     td = TdReportFields()
@@ -52,7 +62,7 @@ def policy_text(
         ["", *_assignments({"schema": '"voltage-attest/policy/1"', "name": '"case"', **(top or {})})],
         ["[tdx]", *_assignments(keys)],
     ]
-    for name, section in (("tdx.tcb", tcb), ("tdx.collateral", collateral), ("channel", channel)):
+    for name, section in (("tdx.tcb", tcb), ("tdx.collateral", collateral), ("gpu", gpu), ("channel", channel)):
         if section is not None:
             sections.append([f"[{name}]", *_assignments(section)])
     return "\n\n".join("\n".join(lines).lstrip() for lines in sections) + "\n"
@@ -71,13 +81,15 @@ def _assignments(keys: Mapping[str, str]) -> list[str]:
 class Case:
     """Evidence, collateral, policy and time; and what must come of them.
 
-    ``failed`` and ``errors`` are the checks that must end so, complete. ``tcb_status`` is what the claims must say,
-    where given. ``quote`` None stands for an answer without one; ``claims`` is what else the answer holds, ``nonce`` what the
-    verifier drew, ``fetched`` what became of fetching.
+    ``failed`` and ``errors`` are the checks that must end so, complete; where a check is of one device or one answer of NRAS,
+    ``on`` names those on which it does. ``tcb_status`` is what the claims must say, where given. ``quote`` None stands for an
+    answer without one; ``claims`` is what else the answer holds, ``nonce`` what the verifier drew, ``fresh`` whether just now,
+    ``fetched`` what became of fetching.
     """
 
     failed: frozenset[str] = frozenset()
     errors: frozenset[str] = frozenset()
+    on: frozenset[str] = frozenset()
     quote: bytes | None = QUOTE
     collateral: bytes = field(default_factory=lambda: INTEL.collateral(PLATFORM).to_json())
     policy: str = field(default_factory=policy_text)
@@ -85,12 +97,30 @@ class Case:
     tcb_status: str | None = None
     claims: Evidence = field(default_factory=Evidence)
     nonce: bytes | None = None
+    fresh: bool = False
     fetched: Finding | None = None
+    nvidia: NvidiaCollateral = field(default_factory=NvidiaCollateral)
 
     def examined_by(self, verifier: Verifier) -> AttestationResult:
         """What that verifier makes of the case."""
         evidence = replace(self.claims, quote=self.quote)
-        return verifier.examine(evidence, self.collateral, at=self.at, nonce=self.nonce, fetched=self.fetched)
+        return verifier.examine(
+            evidence,
+            self.collateral,
+            at=self.at,
+            nonce=self.nonce,
+            fresh=self.fresh,
+            fetched=self.fetched,
+            nvidia=self.nvidia,
+        )
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices in the evidence, by the names that their rows carry; none where any part of it is malformed."""
+        try:
+            return (*_named("gpu", self.claims.gpu_evidence), *_named("switch", self.claims.switch_evidence))
+        except ValueError:
+            return ()
 
     @property
     def closing(self) -> frozenset[str]:
@@ -103,6 +133,11 @@ class Case:
         if self.failed:
             return "refused"
         return "undecided" if self.errors else "verified"
+
+
+def _named(kind: str, documents: tuple[DeviceEvidence, ...]) -> list[str]:
+    number = sum([len(json.loads(document.json)["evidence_list"]) for document in documents])
+    return [f"{kind}[{place}]" for place in range(number)]
 
 
 CaseFunction = Callable[[], Case]

@@ -1,7 +1,7 @@
 """Checks of NVIDIA GPUs and NVSwitches: one device at a time, then all devices of a node together.
 
-A row about one device carries it (``gpu[0]``, ``switch[3]``). Node rows need no device rows by name: they look at the devices
-that verified, and a device that did not is missing from their count.
+A row about one device carries it (``gpu[0]``, ``switch[3]``). Node rows look at all devices of the evidence together, so they
+are made only if what they require passed for every one of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from voltage_attest.checks.model import Actor, Check
 
-__all__ = ["AUTHENTIC_DEVICE", "GPU_CHECKS"]
+__all__ = ["AUTHENTIC_DEVICE", "GPU_BINDING_CHECKS", "GPU_CHECKS"]
 
 _SPDM = "DMTF DSP0274 1.1, section 10.11 (GET_MEASUREMENTS, MEASUREMENTS)"
 _DICE = "TCG DICE Attestation Architecture 1.1, section 6.1"
@@ -22,6 +22,32 @@ AUTHENTIC_DEVICE: Final = ("gpu.chain", "gpu.chain_validity", "gpu.architecture"
 """What must hold before anything that a device's report says is believed."""
 
 _SIGNED: Final = ("gpu.report.signature",)
+_ALL_DEVICES: Final = ("gpu.evidence.parse", *AUTHENTIC_DEVICE)
+
+_EVIDENCE = (
+    Check(
+        "evidence.gpu_present",
+        "Evidence of GPUs is there where the policy expects it",
+        "The evidence holds at least one GPU's report, as the policy's [gpu] section asks. Without that section no GPU is "
+        "expected, and none is judged.",
+        "That any of it is true.",
+        "voltage-attest, DESIGN section 5",
+        "Ask the provider for the GPUs' attestation reports, made for your nonce. To do without, remove [gpu] from the policy: "
+        "then nothing is proven about GPUs.",
+        Actor.PROVIDER,
+    ),
+    Check(
+        "gpu.evidence.parse",
+        "The evidence of GPUs and switches is well formed",
+        "It has the shape that NVIDIA's attestation service defined: per device one report and one certificate chain, of one "
+        "architecture per request.",
+        "That any of its content is true.",
+        "NVIDIA NRAS API v3 and v4, POST /attest/gpu and /attest/switch",
+        "Pass the evidence as the provider sent it. If it did, ask the provider to mend its answer.",
+        Actor.PROVIDER,
+        ("evidence.gpu_present",),
+    ),
+)
 
 _DEVICE = (
     Check(
@@ -80,7 +106,7 @@ _DEVICE = (
         "gpu.report.signature",
         "The report is signed by the key of the device's leaf certificate",
         "ECDSA P-384 over SHA-384 of request and response verifies, all bytes but the signature itself.",
-        "When it was made: the nonce proves that.",
+        "When it was made: binding.gpu_nonce proves that.",
         _SPDM,
         _SUSPECT,
         Actor.PROVIDER,
@@ -93,16 +119,6 @@ _DEVICE = (
         "That the firmware is a good one: its measurements are compared separately. Switches report no FWID.",
         _DICE,
         "Ask the provider to update driver and firmware together. If it fails again, treat the device as hostile.",
-        Actor.PROVIDER,
-        _SIGNED,
-    ),
-    Check(
-        "gpu.nonce",
-        "The report was made for this request",
-        "All 32 bytes of the nonce in the signed SPDM request equal the expected value, which follows from the verifier's.",
-        "That the device sits in the machine of the CPU's quote: a remote GPU can sign any nonce.",
-        _SPDM,
-        _RETRY,
         Actor.PROVIDER,
         _SIGNED,
     ),
@@ -145,8 +161,9 @@ _NODE = (
         "The number of genuine GPUs equals gpu.count, and that of switches gpu.switches where the policy names it.",
         "That the machine has no other devices.",
         "voltage-attest, DESIGN section 5",
-        "Look at the rows of single devices first. If all passed, compare gpu.count and gpu.switches with what you rented.",
+        "Compare gpu.count and gpu.switches with what you rented. If they are right, devices are missing: ask the provider.",
         Actor.YOU,
+        _ALL_DEVICES,
     ),
     Check(
         "gpu.node.distinct",
@@ -156,15 +173,17 @@ _NODE = (
         "trustee, deps/verifier/src/nvidia (repeated ueid)",
         _SUSPECT,
         Actor.PROVIDER,
+        _ALL_DEVICES,
     ),
     Check(
         "gpu.node.nonce",
         "All reports were made for one request",
         "The nonce in every signed SPDM request is the same.",
-        "That it is the expected one: gpu.nonce does.",
+        "That it is the expected one: binding.gpu_nonce does.",
         _SPDM,
         _RETRY,
         Actor.PROVIDER,
+        _ALL_DEVICES,
     ),
     Check(
         "gpu.node.mode",
@@ -174,6 +193,7 @@ _NODE = (
         "nv-local-gpu-verifier 2.7.3, cc_admin.py",
         "Ask the provider to bring all GPUs into one mode.",
         Actor.PROVIDER,
+        _ALL_DEVICES,
     ),
     Check(
         "gpu.node.ppcie",
@@ -183,6 +203,7 @@ _NODE = (
         _TOPOLOGY,
         "Ask the provider to enable protected PCIe on all GPUs of the node.",
         Actor.PROVIDER,
+        _ALL_DEVICES,
     ),
     Check(
         "gpu.topology.links",
@@ -192,6 +213,7 @@ _NODE = (
         _TOPOLOGY,
         _SUSPECT,
         Actor.PROVIDER,
+        _ALL_DEVICES,
     ),
     Check(
         "gpu.topology",
@@ -202,7 +224,7 @@ _NODE = (
         f"{_TOPOLOGY}; PDI = low 8 bytes of the BROM certificate's serial number",
         _SUSPECT,
         Actor.PROVIDER,
-        ("gpu.node.distinct", "gpu.topology.links"),
+        (*_ALL_DEVICES, "gpu.node.distinct", "gpu.topology.links"),
     ),
     Check(
         "gpu.node.switch_lock",
@@ -212,8 +234,25 @@ _NODE = (
         "NVIDIA attestation-sdk, switch/evidence.cpp",
         "Ask the provider to start the node in protected PCIe mode, which locks the switches.",
         Actor.PROVIDER,
+        _ALL_DEVICES,
     ),
 )
 
-GPU_CHECKS: Final = (*_DEVICE, *_NODE)
-"""All of them, in the order in which they are made and shown."""
+_BINDING = (
+    Check(
+        "binding.gpu_nonce",
+        "The devices' reports were made for this request, and for this CPU's quote",
+        "The nonce in every device's signed request, all 32 bytes, is what the policy's binding derives from the verifier's "
+        "nonce or from the quote's REPORTDATA.",
+        "That the GPUs sit in the machine of the CPU's quote: a remote GPU can sign any nonce.",
+        f"{_SPDM}; docs/bindings.md",
+        _RETRY,
+        Actor.PROVIDER,
+        ("binding.report_data", *_ALL_DEVICES, "gpu.node.nonce"),
+    ),
+)
+
+GPU_CHECKS: Final = (*_EVIDENCE, *_DEVICE, *_NODE)
+"""All of them but the binding, in the order in which they are made and shown."""
+GPU_BINDING_CHECKS: Final = _BINDING
+"""They follow the checks of the quote's binding."""

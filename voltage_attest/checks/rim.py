@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from voltage_attest.checks.gpu import AUTHENTIC_DEVICE
 from voltage_attest.checks.model import Actor, Check
 
 __all__ = ["RIM_CHECKS"]
@@ -21,6 +22,7 @@ RIM_CHECKS: tuple[Check, ...] = (
         "If a manifest is absent, the reason names its id: fetch it, or pass the file with --rim. NVIDIA publishes none for "
         "some driver and VBIOS versions; then the provider must install one that has a manifest.",
         Actor.PROVIDER,
+        AUTHENTIC_DEVICE,
     ),
     Check(
         "gpu.rim.chain",
@@ -87,4 +89,4 @@ RIM_CHECKS: tuple[Check, ...] = (
         ("gpu.rim.signature", "gpu.rim.driver", "gpu.rim.vbios"),
     ),
 )
-"""In order; a prerequisite always stands earlier. Whoever registers them adds what a report must have passed first."""
+"""In order; a prerequisite always stands earlier."""

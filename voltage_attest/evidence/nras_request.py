@@ -13,6 +13,9 @@ Source: NRAS API v3 and v4 (docs.nvidia.com/attestation); NVIDIA attestation-sdk
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +24,15 @@ from voltage_attest.evidence.gpu_report import Architecture
 from voltage_attest.evidence.json_text import JsonObject, JsonView, maybe, parse_json
 from voltage_attest.evidence.spdm import MAX_REPORT_SIZE, NONCE_SIZE
 
-__all__ = ["MAX_DEVICES", "MAX_REQUEST_SIZE", "DeviceItem", "NrasRequest", "parse_nras_request"]
+__all__ = [
+    "MAX_DEVICES",
+    "MAX_REQUEST_SIZE",
+    "DeviceItem",
+    "NrasRequest",
+    "nras_path",
+    "nras_request",
+    "parse_nras_request",
+]
 
 MAX_DEVICES: Final = 64
 """Devices in one request. The largest real nodes have 8 GPUs and 4 switches."""
@@ -97,3 +108,29 @@ def _architecture(view: JsonView) -> Architecture:
         return Architecture(view.as_text(64))
     except ValueError:
         raise view.wrong(f"one of {', '.join(Architecture)}") from None
+
+
+def nras_path(architecture: Architecture, claims_version: str | None = None) -> str:
+    """Where on NRAS the request goes: v3 answers with claims 2.0 and takes no version, v4 with the version asked for."""
+    return f"/{'v3' if claims_version is None else 'v4'}/attest/{'switch' if architecture.is_switch else 'gpu'}"
+
+
+def nras_request(items: Sequence[DeviceItem], nonce: bytes, claims_version: str | None = None) -> bytes:
+    """Write the body for :func:`nras_path`; the devices' reports must carry ``nonce`` (32 bytes), or NRAS answers error 4010.
+
+    ``ValueError`` unless there are 1 to 64 devices of one architecture.
+    """
+    architectures = {item.architecture for item in items}
+    if not 1 <= len(items) <= MAX_DEVICES or len(architectures) != 1 or len(nonce) != NONCE_SIZE:
+        raise ValueError(f"a request holds 1 to {MAX_DEVICES} devices of one architecture and a nonce of {NONCE_SIZE} bytes")
+    evidence = [
+        {
+            "evidence": base64.b64encode(item.report).decode("ascii"),
+            "certificate": base64.b64encode(item.certificate_chain).decode("ascii"),
+        }
+        for item in items
+    ]
+    body: dict[str, object] = {"nonce": nonce.hex(), "arch": architectures.pop().value, "evidence_list": evidence}
+    if claims_version is not None:
+        body["claims_version"] = claims_version
+    return json.dumps(body, separators=(",", ":")).encode("ascii")

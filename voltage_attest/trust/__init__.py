@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -44,8 +44,33 @@ PINNED_ROOTS: Final = {
         retrieved="2026-11-24",
         valid="2018-05-21 to 2049-12-31",
     ),
+    "nvidia-device": PinnedRoot(
+        name="NVIDIA Device Identity CA",
+        file="nvidia_device_identity_ca.pem",
+        sha256="102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48",
+        source="PyPI nv-local-gpu-verifier 2.7.3, verifier/certs/verifier_device_root.pem; equal to the last certificate of "
+        "the sample chain in the same package",
+        retrieved="2026-11-24",
+        valid="2021-11-05 to 9999-12-31",
+    ),
+    "nvidia-rim": PinnedRoot(
+        name="NVIDIA CoRIM signing Root CA",
+        file="nvidia_corim_root_ca.pem",
+        sha256="12977b5115acb0381179279fffeb5a8c4d264971ebb32298023a465fa41df5d1",
+        source="PyPI nv-local-gpu-verifier 2.7.3, verifier/certs/verifier_RIM_root.pem; equal, byte for byte, to the last "
+        "certificate of every manifest in fixtures/real",
+        retrieved="2026-11-24",
+        valid="2023-03-16 to 2053-03-08",
+    ),
 }
-"""By role. The older variant of Intel's root with the same key (SHA-256 fc64f807...) is deliberately not pinned."""
+"""By role.
+
+* ``intel``: the older variant of the root with the same key (SHA-256 fc64f807...) is deliberately not pinned.
+* ``nvidia-device``: device chains end in its *key*, since two self-signed certificates carry it. The older one (SHA-256
+  8805700f..., 2020-01-01 to 9999-12-31) is accepted and not shipped.
+* ``nvidia-rim``: reference integrity manifests end in this certificate. NVIDIA's debug root (``NVIDIA CoRIM L1 Root CA Debug
+  Only``) is deliberately not pinned: what it signs is no production firmware.
+"""
 
 
 INTEL_ISSUING_CERTIFICATES: Final = {
@@ -63,9 +88,15 @@ a constant, proven by the test suite rather than once more in each verification.
 
 @dataclass(frozen=True, slots=True)
 class TrustRoots:
-    """The roots a verification ends in: DER bytes by role, and which of them are not the pinned ones."""
+    """The roots a verification ends in, as DER bytes, and which of them are not the pinned ones.
+
+    ``nras`` is a certificate of NVIDIA's attestation service whose key is trusted in place of the pinned ones; None for those.
+    """
 
     intel: bytes
+    nvidia_device: bytes
+    nvidia_rim: bytes
+    nras: bytes | None = None
     replaced: tuple[str, ...] = ()
 
     @staticmethod
@@ -74,18 +105,28 @@ class TrustRoots:
         return _load_pinned()
 
     @staticmethod
-    def from_pem(*, intel: str | bytes | None = None) -> TrustRoots:
-        """The pinned roots with the named ones replaced; :class:`TrustRootError` unless PEM holds one certificate."""
-        if intel is None:
-            return TrustRoots.default()
-        der = _single_pem(intel, "the Intel root")
+    def from_pem(
+        *,
+        intel: str | bytes | None = None,
+        nvidia_device: str | bytes | None = None,
+        nvidia_rim: str | bytes | None = None,
+        nras: str | bytes | None = None,
+    ) -> TrustRoots:
+        """The pinned roots with the named ones replaced; :class:`TrustRootError` unless each PEM holds one certificate."""
         pinned = TrustRoots.default()
-        return pinned if der == pinned.intel else TrustRoots(der, ("intel",))
+        given = {"intel": intel, "nvidia_device": nvidia_device, "nvidia_rim": nvidia_rim, "nras": nras}
+        ders = {role: _single_pem(pem, f"the {role} root") for role, pem in given.items() if pem is not None}
+        changed = {role: der for role, der in ders.items() if der != getattr(pinned, role)}
+        return replace(pinned, **changed, replaced=tuple([role.replace("_", "-") for role in changed]))
 
 
 @cache
 def _load_pinned() -> TrustRoots:
-    pinned = PINNED_ROOTS["intel"]
+    intel, nvidia_device, nvidia_rim = (_load(PINNED_ROOTS[role]) for role in ("intel", "nvidia-device", "nvidia-rim"))
+    return TrustRoots(intel, nvidia_device, nvidia_rim)
+
+
+def _load(pinned: PinnedRoot) -> bytes:
     der = _single_pem(files(__name__).joinpath(pinned.file).read_bytes(), pinned.name)
     if hashlib.sha256(der).hexdigest() != pinned.sha256:
         raise TrustRootError(
@@ -93,7 +134,7 @@ def _load_pinned() -> TrustRoots:
             expected=f"SHA-256 {pinned.sha256}",
             remedy="Install voltage-attest again from a source you trust.",
         )
-    return TrustRoots(der)
+    return der
 
 
 @cache

@@ -1,7 +1,8 @@
-"""Checks of one NVIDIA device: is this report genuine, fresh, and from the kind of device that was promised?
+"""Checks of one NVIDIA device: is this report genuine, and from the kind of device that was promised?
 
 The order of NVIDIA's tools is kept where it matters (chain before signature) and their gaps are closed: the chain must have all
-five certificates, dates count, a missing FWID is refused from driver 550 on, and the nonce is the request's, compared in full.
+five certificates, dates count, and a missing FWID is refused from driver 550 on. For whom the report was made is judged where
+CPU and GPU are bound together (``appraise/gpu_binding.py``).
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from types import MappingProxyType
 from typing import Final
 
 from voltage_attest.checks.gpu import AUTHENTIC_DEVICE
-from voltage_attest.crypto.device_certificates import why_links_fail
-from voltage_attest.crypto.p384 import p384_verifies
+from voltage_attest.crypto.device_chain import why_device_chain_fails
+from voltage_attest.crypto.signatures import p384_verifies
 from voltage_attest.evidence.gpu_fields import FeatureFlag, GpuFields
 from voltage_attest.evidence.gpu_report import Architecture
-from voltage_attest.evidence.spdm import NONCE_SIZE
 from voltage_attest.result import Finding, failed, passed, skipped
 from voltage_attest.verify.gpu_case import BLACKWELL_CHIP, DeviceCase, VerifiedDevice
 from voltage_attest.verify.types import SEAL
@@ -46,7 +46,7 @@ def chain_parse(case: DeviceCase) -> Finding:
 def chain(case: DeviceCase) -> Finding:
     """gpu.chain."""
     found, root = given(case.chain), case.workshop.root_spki_sha256
-    reason = why_links_fail(found.certificates, root, case.workshop.memo) or found.why_roles_fail()
+    reason = why_device_chain_fails(found.certificates, root, case.workshop.memo) or found.why_roles_fail()
     if reason is None:
         return passed(f"root key {root.hex()}")
     return failed(
@@ -114,18 +114,6 @@ def fwid(case: DeviceCase) -> Finding:
     return failed(expected=certified.hex(), actual=reported.hex(), reason=reason)
 
 
-def nonce(case: DeviceCase) -> Finding:
-    """gpu.nonce."""
-    expected, actual = case.expected.nonce, given(case.report).exchange.nonce
-    if len(expected) == NONCE_SIZE and hmac.compare_digest(expected, actual):
-        return passed(actual.hex())
-    return failed(
-        expected=f"{expected.hex()} ({NONCE_SIZE} bytes)",
-        actual=actual.hex(),
-        reason="the report was not made for this request: it may be a recording, or another's",
-    )
-
-
 def reported_mode(gpu: GpuFields) -> FeatureFlag | None:
     """The mode that a GPU reports; None where its driver is too old to tell SPT from MPT."""
     return gpu.feature_flag or (FeatureFlag.PPCIE if gpu.protected_pcie else None)
@@ -187,7 +175,7 @@ def _padded(numbers: tuple[int, ...], width: int) -> tuple[int, ...]:
 def _floor(reached: bool, floor: str, actual: str, what: str) -> Finding:  # noqa: FBT001 - named in every call's expression
     expected = f"{floor} or later"
     if reached:
-        return passed(actual, expected=expected)
+        return passed(actual)
     return failed(expected=expected, actual=actual, reason=f"the {what} is older than the policy allows")
 
 
@@ -200,7 +188,6 @@ DEVICE_CHECKS: Final[Mapping[str, Callable[[DeviceCase], Finding]]] = MappingPro
         "gpu.architecture": architecture,
         "gpu.report.signature": report_signature,
         "gpu.fwid": fwid,
-        "gpu.nonce": nonce,
         "gpu.mode": mode,
         "gpu.policy.min_driver": min_driver,
         "gpu.policy.min_vbios": min_vbios,

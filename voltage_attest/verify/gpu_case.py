@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from voltage_attest.crypto.device_certificates import DeviceCertificate, DeviceCertificateLoader
-from voltage_attest.crypto.signatures import SignatureMemo
+from voltage_attest.crypto.certificates import Certificate, CertificateLoader, load_certificate
+from voltage_attest.crypto.signatures import P384, SignatureMemo
 from voltage_attest.errors import InputError
 from voltage_attest.evidence.dice import (
     COMPOSITE_DEVICE_ID_OID,
@@ -21,6 +22,7 @@ from voltage_attest.evidence.gpu_fields import PDI_SIZE, FeatureFlag
 from voltage_attest.evidence.gpu_report import DeviceReport, parse_device_report
 from voltage_attest.evidence.nras_request import DeviceItem
 from voltage_attest.result import failed
+from voltage_attest.trust import TrustRoots
 from voltage_attest.verify.types import SEAL
 from voltage_attest.verify.unreadable import Unreadable
 
@@ -31,6 +33,7 @@ __all__ = [
     "DeviceExpectations",
     "GpuWorkshop",
     "VerifiedDevice",
+    "chain_chip",
     "read_device_chain",
 ]
 
@@ -49,15 +52,15 @@ _ROOT: Final = "NVIDIA Device Identity CA"
 class DeviceChain:
     """The five certificates as found, leaf first, and the FWID (48 bytes) in the leaf, None where it carries none."""
 
-    leaf: DeviceCertificate
-    brom: DeviceCertificate
-    provisioner: DeviceCertificate
-    family: DeviceCertificate
-    root: DeviceCertificate
+    leaf: Certificate
+    brom: Certificate
+    provisioner: Certificate
+    family: Certificate
+    root: Certificate
     fwid: bytes | None
 
     @property
-    def certificates(self) -> tuple[DeviceCertificate, ...]:
+    def certificates(self) -> tuple[Certificate, ...]:
         """Leaf first."""
         return self.leaf, self.brom, self.provisioner, self.family, self.root
 
@@ -88,12 +91,12 @@ class DeviceChain:
         return None
 
 
-def _chip(pattern: re.Pattern[str], certificate: DeviceCertificate) -> str:
+def _chip(pattern: re.Pattern[str], certificate: Certificate) -> str:
     match = pattern.fullmatch(certificate.common_name)
     return match.group(1) if match else ""
 
 
-def read_device_chain(pem: bytes, loader: DeviceCertificateLoader) -> DeviceChain | Unreadable:
+def read_device_chain(pem: bytes, loader: CertificateLoader) -> DeviceChain | Unreadable:
     """The chain in ``pem``, or the finding that says why it cannot be read."""
     try:
         certificates = loader.chain(pem, "device chain")
@@ -120,7 +123,13 @@ def read_device_chain(pem: bytes, loader: DeviceCertificateLoader) -> DeviceChai
         return Unreadable(failed(expected=error.expected, actual=error.found, reason="the device chain cannot be read"))
 
 
-def _fwid(leaf: DeviceCertificate) -> bytes | None:
+def chain_chip(pem: bytes) -> str:
+    """The chip that the leaf of a chain names, unproven; empty where it names none, or cannot be read."""
+    chain = read_device_chain(pem, CertificateLoader(curve=P384))
+    return "" if isinstance(chain, Unreadable) else chain.chip
+
+
+def _fwid(leaf: Certificate) -> bytes | None:
     """The FWID by the rule of the leaf's chip; the other rule's extension is not looked at."""
     blackwell = BLACKWELL_CHIP.fullmatch(_chip(_LEAF, leaf))
     oid, parse = (
@@ -132,12 +141,8 @@ def _fwid(leaf: DeviceCertificate) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class DeviceExpectations:
-    """What the caller wants of each device. None leaves a field open; versions are texts that the policy loader has judged.
+    """What the caller wants of each device. None leaves a field open; versions are texts that the policy loader has judged."""
 
-    ``nonce`` (32 bytes) is what the request must carry, derived by the provider's binding and never read from the evidence.
-    """
-
-    nonce: bytes
     modes: frozenset[FeatureFlag] | None = None
     min_driver: str | None = None
     min_vbios: str | None = None
@@ -148,8 +153,14 @@ class GpuWorkshop:
     """What outlives one verification because it depends on bytes alone: the pinned key, certificates, good signatures."""
 
     root_spki_sha256: bytes
-    loader: DeviceCertificateLoader = field(default_factory=DeviceCertificateLoader)
+    loader: CertificateLoader = field(default_factory=lambda: CertificateLoader(curve=P384))
     memo: SignatureMemo = field(default_factory=SignatureMemo)
+
+    @staticmethod
+    def under(roots: TrustRoots) -> GpuWorkshop:
+        """An empty one, ending in the key of ``roots``' device root; :class:`EvidenceFormatError` if that is no certificate."""
+        root = load_certificate(roots.nvidia_device, "the NVIDIA device root", P384)
+        return GpuWorkshop(hashlib.sha256(root.spki).digest())
 
 
 @dataclass(frozen=True)
