@@ -15,39 +15,44 @@ them to it.
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Literal, Protocol, TypedDict, Unpack
+from typing import Final, Protocol, Unpack
 
 from voltage_attest.attest_course import (
     ANSWERED,
     Answer,
     AskIntel,
+    AskPod,
     Conversation,
     Course,
     Given,
     Progress,
     Question,
     converse,
-    converse_with_intel,
+    converse_with_vendors,
     finished,
     why_not_fetched,
 )
+from voltage_attest.attest_origins import (
+    NONCE_SIZE,
+    Connections,
+    collateral_origin,
+    draw_nonce,
+    nvidia_arguments,
+    proxy_of,
+)
 from voltage_attest.attestation import Attestation
-from voltage_attest.collateral.cache import CollateralCache
-from voltage_attest.collateral.intel import IntelCollateral
-from voltage_attest.collateral.service import CollateralRequest, CollateralService, FetchedCollateral, pccs_endpoint
+from voltage_attest.collateral.nvidia import NvidiaCollateral
+from voltage_attest.collateral.service import CollateralRequest, FetchedCollateral
 from voltage_attest.errors import InputError, TransportError
 from voltage_attest.evidence.model import Evidence
+from voltage_attest.nvidia_origin import NvidiaAtHand, NvidiaOrigin
 from voltage_attest.pods.credentials import ENVIRONMENT_NAMES, ApiKey, find_api_key
 from voltage_attest.pods.voltagegpu import DEFAULT_BASE
 from voltage_attest.policy.model import Policy
 from voltage_attest.result import Finding
-from voltage_attest.trust import TrustRoots
 from voltage_attest.verifier import Verifier
 
 __all__ = [
@@ -68,15 +73,7 @@ __all__ = [
     "why_not_fetched",
 ]
 
-NONCE_SIZE: Final = 32
-"""Bytes of the nonce drawn for each attestation."""
-
 _NO_KEY: Final = f"there is no API key to ask the pod with: pass api_key, or set {' or '.join(ENVIRONMENT_NAMES)}"
-
-
-def draw_nonce() -> bytes:
-    """Draw a nonce, to be used once."""
-    return secrets.token_bytes(NONCE_SIZE)
 
 
 def _present() -> datetime:
@@ -128,12 +125,15 @@ class Attester:
         pods: PodSource | None,
         collateral: CollateralOrigin,
         *,
+        nvidia: NvidiaOrigin | None = None,
+        nvidia_at_hand: NvidiaCollateral | None = None,
+        draw_ocsp_nonce: Callable[[], bytes] | None = draw_nonce,
         clock: Callable[[], datetime] = _present,
         progress: Progress | None = None,
     ) -> None:
-        self._course = Course(verifier, clock, progress)
-        self._pods = pods
-        self._collateral = collateral
+        at_hand = nvidia_at_hand or NvidiaCollateral()
+        self._course = Course(verifier, clock, progress, at_hand, draw_ocsp_nonce)
+        self._pods, self._collateral, self._nvidia = pods, collateral, nvidia or NvidiaAtHand()
 
     def attest(self, pod_id: str) -> Attestation:
         """Draw a nonce, fetch, judge; the result says what came of it. ValueError where there is no key to ask with."""
@@ -151,7 +151,7 @@ class Attester:
         at: datetime | None = None,
     ) -> Attestation:
         """Fetch collateral for evidence at hand and judge it, for now or for ``at``; the rest as :meth:`Verifier.examine`."""
-        return self._run(converse_with_intel(self._course.at(at), Given(evidence, nonce, fresh, fetched)))
+        return self._run(converse_with_vendors(self._course.at(at), Given(evidence, nonce, fresh, fetched)))
 
     def _run(self, conversation: Conversation) -> Attestation:
         try:
@@ -166,6 +166,8 @@ class Attester:
             return self._collateral.fetch(
                 question.request, now=question.now, refresh=question.refresh, progress=self._course.progress
             )
+        if not isinstance(question, AskPod):
+            return self._nvidia.answer(question, self._course.progress)
         if self._pods is None:
             raise ValueError(_NO_KEY)
         try:
@@ -183,12 +185,15 @@ class AsyncAttester:
         pods: AsyncPodSource | None,
         collateral: AsyncCollateralOrigin,
         *,
+        nvidia: NvidiaOrigin | None = None,
+        nvidia_at_hand: NvidiaCollateral | None = None,
+        draw_ocsp_nonce: Callable[[], bytes] | None = draw_nonce,
         clock: Callable[[], datetime] = _present,
         progress: Progress | None = None,
     ) -> None:
-        self._course = Course(verifier, clock, progress)
-        self._pods = pods
-        self._collateral = collateral
+        at_hand = nvidia_at_hand or NvidiaCollateral()
+        self._course = Course(verifier, clock, progress, at_hand, draw_ocsp_nonce)
+        self._pods, self._collateral, self._nvidia = pods, collateral, nvidia or NvidiaAtHand()
 
     async def attest(self, pod_id: str) -> Attestation:
         """As :meth:`Attester.attest`."""
@@ -206,7 +211,7 @@ class AsyncAttester:
         at: datetime | None = None,
     ) -> Attestation:
         """As :meth:`Attester.examine`."""
-        return await self._run(converse_with_intel(self._course.at(at), Given(evidence, nonce, fresh, fetched)))
+        return await self._run(converse_with_vendors(self._course.at(at), Given(evidence, nonce, fresh, fetched)))
 
     async def _run(self, conversation: Conversation) -> Attestation:
         try:
@@ -221,54 +226,14 @@ class AsyncAttester:
             return await self._collateral.fetch_async(
                 question.request, now=question.now, refresh=question.refresh, progress=self._course.progress
             )
+        if not isinstance(question, AskPod):
+            return await self._nvidia.answer_async(question, self._course.progress)
         if self._pods is None:
             raise ValueError(_NO_KEY)
         try:
             return await self._pods.fetch(question.pod_id, question.nonce)
         except (TransportError, InputError) as error:
             return error
-
-
-@dataclass(frozen=True, slots=True)
-class _AtHand:
-    """An origin that has one platform's documents, whatever is asked for; the Verifier tells whether they fit."""
-
-    collateral: IntelCollateral
-
-    def fetch(
-        self, request: CollateralRequest, *, now: datetime, refresh: bool = False, progress: Progress | None = None
-    ) -> FetchedCollateral:
-        """The documents."""
-        del request, now, refresh, progress
-        return FetchedCollateral(self.collateral, ())
-
-    async def fetch_async(
-        self, request: CollateralRequest, *, now: datetime, refresh: bool = False, progress: Progress | None = None
-    ) -> FetchedCollateral:
-        """The documents."""
-        return self.fetch(request, now=now, refresh=refresh, progress=progress)
-
-
-class Connections(TypedDict, total=False):
-    """How :func:`open_attester` reaches the network; every key may be left out.
-
-    ``api_key`` is the environment's where absent; None asks no pod. ``api_base`` and ``pccs`` (in order) are where to ask; by
-    default VoltageGPU, and what the policy names or Intel. ``tls_ca`` is a PEM file of CAs trusted for TLS besides the public
-    ones, ``proxy`` the policy's where absent. ``roots`` replace the pinned roots. ``cache`` is the user's own where absent;
-    None keeps nothing. ``collateral`` at hand is used in place of any that would be fetched. ``offline`` takes documents from
-    the cache alone and asks no pod.
-    """
-
-    api_key: ApiKey | str | None
-    api_base: str | None
-    pccs: Sequence[str]
-    roots: TrustRoots | None
-    tls_ca: Path | str | None
-    cache: CollateralCache | Literal["user"] | None
-    collateral: IntelCollateral | None
-    offline: bool
-    proxy: str | None
-    progress: Progress | None
 
 
 @contextmanager
@@ -281,14 +246,14 @@ def open_attester(policy: Policy, **how: Unpack[Connections]) -> Iterator[Attest
     from voltage_attest.collateral.http import BoundedClient
     from voltage_attest.pods.client import POD_LIMITS, PodClient
 
-    verifier, collateral, key = Verifier(policy, roots=how.get("roots")), _collateral_origin(policy, how), _api_key(how)
+    verifier, collateral, key = Verifier(policy, roots=how.get("roots")), collateral_origin(policy, how), _api_key(how)
     progress = how.get("progress")
     if how.get("offline"):
-        yield Attester(verifier, None, collateral, progress=progress)
+        yield Attester(verifier, None, collateral, progress=progress, **nvidia_arguments(policy, how))
         return
-    with BoundedClient(proxy=_proxy(policy, how), tls_ca=how.get("tls_ca"), limits=POD_LIMITS) as client:
+    with BoundedClient(proxy=proxy_of(policy, how), tls_ca=how.get("tls_ca"), limits=POD_LIMITS) as client:
         pods = None if key is None else PodClient(client, key, base=how.get("api_base") or DEFAULT_BASE)
-        yield Attester(verifier, pods, collateral, progress=progress)
+        yield Attester(verifier, pods, collateral, progress=progress, **nvidia_arguments(policy, how))
 
 
 @asynccontextmanager
@@ -297,14 +262,14 @@ async def open_attester_async(policy: Policy, **how: Unpack[Connections]) -> Asy
     from voltage_attest.collateral.http import AsyncBoundedClient
     from voltage_attest.pods.client import POD_LIMITS, AsyncPodClient
 
-    verifier, collateral, key = Verifier(policy, roots=how.get("roots")), _collateral_origin(policy, how), _api_key(how)
+    verifier, collateral, key = Verifier(policy, roots=how.get("roots")), collateral_origin(policy, how), _api_key(how)
     progress = how.get("progress")
     if how.get("offline"):
-        yield AsyncAttester(verifier, None, collateral, progress=progress)
+        yield AsyncAttester(verifier, None, collateral, progress=progress, **nvidia_arguments(policy, how))
         return
-    async with AsyncBoundedClient(proxy=_proxy(policy, how), tls_ca=how.get("tls_ca"), limits=POD_LIMITS) as client:
+    async with AsyncBoundedClient(proxy=proxy_of(policy, how), tls_ca=how.get("tls_ca"), limits=POD_LIMITS) as client:
         pods = None if key is None else AsyncPodClient(client, key, base=how.get("api_base") or DEFAULT_BASE)
-        yield AsyncAttester(verifier, pods, collateral, progress=progress)
+        yield AsyncAttester(verifier, pods, collateral, progress=progress, **nvidia_arguments(policy, how))
 
 
 def _api_key(how: Connections) -> ApiKey | None:
@@ -312,22 +277,3 @@ def _api_key(how: Connections) -> ApiKey | None:
         return find_api_key(None, os.environ)
     key = how["api_key"]
     return ApiKey(key) if isinstance(key, str) else key
-
-
-def _proxy(policy: Policy, how: Connections) -> str | None:
-    return how.get("proxy") or (None if policy.channel is None else policy.channel.proxy)
-
-
-def _collateral_origin(policy: Policy, how: Connections) -> CollateralService | _AtHand:
-    at_hand = how.get("collateral")
-    if at_hand is not None:
-        return _AtHand(at_hand)
-    rules, cache = policy.tdx.collateral, how.get("cache", "user")
-    return CollateralService(
-        [pccs_endpoint(url) for url in how.get("pccs") or rules.pccs],
-        cache=CollateralCache.for_user() if cache == "user" else cache,
-        offline=how.get("offline", False),
-        max_age=rules.max_age,
-        tls_ca=how.get("tls_ca"),
-        proxy=_proxy(policy, how),
-    )

@@ -1,4 +1,4 @@
-"""The course of one attestation, as a conversation without I/O: ask the pod, ask Intel, judge; perhaps ask Intel again.
+"""The course of one attestation, as a conversation without I/O: ask the pod, ask Intel and NVIDIA, judge; perhaps ask again.
 
 :mod:`voltage_attest.attest` carries its questions to the network, for threads and for asyncio.
 """
@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from voltage_attest.attestation import Attestation
 from voltage_attest.collateral.intel import IntelCollateral
+from voltage_attest.collateral.nvidia import NvidiaCollateral
+from voltage_attest.collateral.nvidia_fetched import FetchedNvidia
 from voltage_attest.collateral.pcs import KEYS_OF
 from voltage_attest.collateral.service import CollateralRequest, FetchedCollateral
 from voltage_attest.errors import FetchError, InputError, TransportError
 from voltage_attest.evidence.encoding import decode_quote_bytes
 from voltage_attest.evidence.model import Evidence
 from voltage_attest.evidence.quote import parse_quote
-from voltage_attest.result import CollateralSource, Finding, failed, passed, undecided
+from voltage_attest.nvidia_course import NvidiaConversation, NvidiaQuestion, converse_with_nvidia
+from voltage_attest.result import CollateralRecord, CollateralSource, Finding, failed, passed, undecided
 from voltage_attest.verifier import Verifier
 from voltage_attest.verify.platform import name_platform
 
@@ -33,8 +36,9 @@ __all__ = [
     "Progress",
     "Question",
     "converse",
-    "converse_with_intel",
+    "converse_with_vendors",
     "finished",
+    "nvidia_records",
     "why_not_fetched",
 ]
 
@@ -64,26 +68,35 @@ class AskIntel:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What an attestation is run by: who judges, what clock, and who is told of its progress."""
+    """What an attestation is run by: who judges, what clock, and who is told of its progress.
+
+    ``nvidia`` are documents of NVIDIA's at hand. ``draw_ocsp_nonce`` draws a nonce for each status asked of it; None where
+    answers without one will do.
+    """
 
     verifier: Verifier
     clock: Callable[[], datetime]
     progress: Progress | None
+    nvidia: NvidiaCollateral = field(default_factory=NvidiaCollateral)
+    draw_ocsp_nonce: Callable[[], bytes] | None = None
 
     def at(self, time: datetime | None) -> Course:
         """The same with a clock that stands still, where a time is given."""
         return self if time is None else replace(self, clock=lambda: time)
 
     def request_for(self, evidence: Evidence) -> CollateralRequest | None:
-        """Which documents to ask for; None where the quote is absent or cannot be read, which its checks will say."""
+        """Which documents of Intel's to ask for; None where no quote is expected, or none can be read: its checks say so."""
+        rules = self.verifier.policy.tdx
+        if rules is None:
+            return None
         try:
             platform = None if evidence.quote is None else name_platform(parse_quote(decode_quote_bytes(evidence.quote)))
         except InputError:
             return None
-        rules = self.verifier.policy.tdx.collateral
         if platform is None:
             return None
-        return CollateralRequest(platform.fmspc, platform.ca, rules.update, rules.tcb_evaluation_data_number)
+        which = rules.collateral
+        return CollateralRequest(platform.fmspc, platform.ca, which.update, which.tcb_evaluation_data_number)
 
     def tell(self, what: str, words: str) -> None:
         """Report progress."""
@@ -101,8 +114,8 @@ class Given:
     fetched: Finding | None = None
 
 
-Question = AskPod | AskIntel
-Answer = Evidence | FetchedCollateral | TransportError | InputError
+Question = AskPod | AskIntel | NvidiaQuestion
+Answer = Evidence | FetchedCollateral | FetchedNvidia | TransportError | InputError
 Conversation = Generator[Question, Answer, Attestation]
 
 _NOT_ASKED_FOR: Final = FetchedCollateral(
@@ -126,22 +139,46 @@ def converse(course: Course, pod_id: str, nonce: bytes) -> Conversation:
         given = Given(answer, nonce, fresh=True, fetched=ANSWERED)
     else:
         given = Given(Evidence(pod_id=pod_id), nonce, fetched=why_not_fetched(answer))
-    return (yield from converse_with_intel(course, given))
+    return (yield from converse_with_vendors(course, given))
 
 
-def converse_with_intel(course: Course, given: Given) -> Conversation:
-    """Ask Intel and judge; once more without the cache if its documents fail."""
-    request = course.request_for(given.evidence)
-    if request is None:
-        return _judge(course, given, _NOT_ASKED_FOR)
-    attestation = _judge(course, given, _collateral((yield AskIntel(request, course.clock()))))
+def converse_with_vendors(course: Course, given: Given) -> Conversation:
+    """Ask Intel and NVIDIA, and judge; once more without the cache if its documents fail."""
+    attestation = _judge(course, given, *(yield from _ask_vendors(course, given)))
     if _blames_cache(attestation):
-        again = _collateral((yield AskIntel(request, course.clock(), refresh=True)))
-        attestation = _judge(course, given, replace(again, warnings=(*attestation.warnings, *again.warnings)))
+        intel, nvidia = yield from _ask_vendors(course, given, refresh=True)
+        intel = replace(intel, warnings=(*attestation.warnings, *intel.warnings))
+        attestation = _judge(course, given, intel, nvidia)
     return attestation
 
 
-def _judge(course: Course, given: Given, fetched: FetchedCollateral) -> Attestation:
+_Asking = Generator[Question, Answer, tuple[FetchedCollateral, FetchedNvidia | None]]
+
+
+def _ask_vendors(course: Course, given: Given, *, refresh: bool = False) -> _Asking:
+    request, devices = course.request_for(given.evidence), course.verifier.devices
+    intel, nvidia = _NOT_ASKED_FOR, None
+    if request is not None:
+        intel = _collateral((yield AskIntel(request, course.clock(), refresh=refresh)))
+    if devices is not None:
+        asking = converse_with_nvidia(
+            devices, given.evidence, course.nvidia, now=course.clock(), draw_nonce=course.draw_ocsp_nonce, refresh=refresh
+        )
+        nvidia = yield from _relayed(asking)
+    return intel, nvidia
+
+
+def _relayed(asking: NvidiaConversation) -> Generator[Question, Answer, FetchedNvidia]:
+    """The conversation with NVIDIA as a part of this one."""
+    try:
+        question = next(asking)
+        while True:
+            question = asking.send(_nvidia((yield question)))
+    except StopIteration as end:
+        return _nvidia(end.value)
+
+
+def _judge(course: Course, given: Given, fetched: FetchedCollateral, nvidia: FetchedNvidia | None) -> Attestation:
     result = course.verifier.examine(
         given.evidence,
         fetched.collateral,
@@ -150,9 +187,27 @@ def _judge(course: Course, given: Given, fetched: FetchedCollateral) -> Attestat
         nonce=given.nonce,
         fresh=given.fresh,
         sources={source.kind: CollateralSource(source.url, source.from_cache) for source in fetched.sources},
+        nvidia=None if nvidia is None else nvidia.collateral,
+        nvidia_records=nvidia_records(nvidia),
     )
-    warnings = tuple(dict.fromkeys(fetched.warnings))
-    return Attestation(result, given.evidence, fetched.collateral, given.nonce, fetched.sources, warnings)
+    warnings = tuple(dict.fromkeys((*fetched.warnings, *(() if nvidia is None else nvidia.warnings))))
+    return Attestation(result, given.evidence, fetched.collateral, given.nonce, fetched.sources, warnings, nvidia=nvidia)
+
+
+def nvidia_records(fetched: FetchedNvidia | None) -> tuple[CollateralRecord, ...]:
+    """What a result records of NVIDIA's documents, for :meth:`Verifier.examine`."""
+    return tuple(
+        [
+            CollateralRecord(source.kind.value, source.url, source.sha256, source.issued, source.next_update, source.from_cache)
+            for source in ([] if fetched is None else fetched.sources)
+        ]
+    )
+
+
+def _nvidia(answer: Answer) -> FetchedNvidia:
+    if isinstance(answer, FetchedNvidia):
+        return answer
+    raise RuntimeError("NVIDIA was asked and something else came")
 
 
 def _collateral(answer: Answer) -> FetchedCollateral:
@@ -161,12 +216,16 @@ def _collateral(answer: Answer) -> FetchedCollateral:
     raise RuntimeError("collateral was asked for and something else came")
 
 
-_COLLATERAL_ROWS: Final = ("tdx.crl.", "tdx.tcb_info.", "tdx.qe_identity.", "tdx.policy.tcb_evaluation")
+_COLLATERAL_ROWS: Final = (
+    *("tdx.crl.", "tdx.tcb_info.", "tdx.qe_identity.", "tdx.policy.tcb_evaluation"),
+    *("gpu.rim.", "gpu.revocation", "nras.key", "nras.jwks"),
+)
 
 
 def _blames_cache(attestation: Attestation) -> bool:
     """Whether a document from the cache failed a check: altered there, or older than the policy allows."""
-    if not any(source.from_cache for source in attestation.sources):
+    nvidia = () if attestation.nvidia is None else attestation.nvidia.sources
+    if not any([source.from_cache for source in attestation.sources] + [source.from_cache for source in nvidia]):
         return False
     return any(row.status.closes_gate and row.id.startswith(_COLLATERAL_ROWS) for row in attestation.result.checks)
 

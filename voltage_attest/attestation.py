@@ -10,6 +10,7 @@ from voltage_attest.result import AttestationResult
 
 if TYPE_CHECKING:
     from voltage_attest.collateral.intel import IntelCollateral
+    from voltage_attest.collateral.nvidia_fetched import FetchedNvidia
     from voltage_attest.collateral.pursuit import DocumentSource
     from voltage_attest.evidence.bundle_model import BundleDocument
 
@@ -20,8 +21,8 @@ __all__ = ["Attestation"]
 class Attestation:
     """One attestation: its result, and all that is needed to judge it again.
 
-    ``nonce`` is None where nobody drew one; ``warnings`` are about the cache, for the user to see; ``documents`` are others
-    that a bundle held.
+    ``nvidia`` is None where the policy expects no GPU, ``nonce`` where nobody drew one. ``warnings`` are about the cache, for
+    the user to see; ``documents`` are others that a bundle held.
     """
 
     result: AttestationResult
@@ -31,3 +32,4 @@ class Attestation:
     sources: tuple[DocumentSource, ...] = ()
     warnings: tuple[str, ...] = ()
     documents: tuple[BundleDocument, ...] = ()
+    nvidia: FetchedNvidia | None = None

@@ -12,7 +12,9 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from voltage_attest.attestation import Attestation
+from voltage_attest.bundles_nvidia import nvidia_documents, nvidia_of, other_documents
 from voltage_attest.collateral.intel import IntelCollateral
+from voltage_attest.collateral.nvidia_fetched import FetchedNvidia
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.bundle_model import BundleCollateral, BundleDocument, BundleSource, EvidenceBundle
 from voltage_attest.evidence.json_text import JsonView, maybe, parse_json
@@ -30,12 +32,13 @@ _FETCHED: Final = {status.value: status for status in (Status.PASSED, Status.FAI
 
 
 class BundledEvidence(NamedTuple):
-    """What a bundle holds for :meth:`Verifier.examine`. ``sources`` go by document kind."""
+    """What a bundle holds for :meth:`Verifier.examine`. ``sources`` go by kind of Intel's documents."""
 
     evidence: Evidence
     collateral: IntelCollateral
     nonce: bytes | None
     sources: Mapping[str, CollateralSource]
+    nvidia: FetchedNvidia
 
 
 def bundle_of(attestation: Attestation) -> EvidenceBundle:
@@ -55,18 +58,22 @@ def bundle_of(attestation: Attestation) -> EvidenceBundle:
             absences=tuple((key, _cut(reason)) for key, reason in collateral.absences),
             sources=tuple(BundleSource(source.kind.value, source.url, source.from_cache) for source in attestation.sources),
         ),
-        documents=attestation.documents + _fetch_document(result.check("evidence.fetch").finding),
+        documents=(
+            *attestation.documents,
+            *nvidia_documents(attestation.nvidia),
+            *_fetch_document(result.check("evidence.fetch").finding),
+        ),
         policy_name=None if result.policy is None else _cut(result.policy.name),
         policy_sha256=None if result.policy is None else result.policy.sha256,
     )
 
 
 def evidence_of(bundle: EvidenceBundle) -> BundledEvidence:
-    """What the bundle holds, to be judged like evidence that has just arrived."""
+    """What the bundle holds, to be judged like evidence that has just arrived; :class:`EvidenceFormatError` as nvidia_of."""
     kept = bundle.collateral
     collateral = IntelCollateral(**dict(kept.documents), absences=kept.absences)
     sources = {source.kind: CollateralSource(source.url or "file", source.from_cache) for source in kept.sources}
-    return BundledEvidence(bundle.evidence, collateral, bundle.nonce, sources)
+    return BundledEvidence(bundle.evidence, collateral, bundle.nonce, sources, nvidia_of(bundle.documents))
 
 
 def fetched_of(bundle: EvidenceBundle) -> Finding | None:
@@ -87,8 +94,8 @@ def fetched_of(bundle: EvidenceBundle) -> Finding | None:
 
 
 def others_of(bundle: EvidenceBundle) -> tuple[BundleDocument, ...]:
-    """The documents that are neither Intel's nor about fetching, as received."""
-    return tuple([document for document in bundle.documents if document.kind != FETCH_DOCUMENT])
+    """The documents that are neither Intel's nor NVIDIA's nor about fetching, as received."""
+    return tuple([document for document in other_documents(bundle.documents) if document.kind != FETCH_DOCUMENT])
 
 
 _DOCUMENT_KEYS: Final = (
