@@ -241,10 +241,10 @@ def test_an_sgx_quote_is_refused_as_such(verify: Run) -> None:
         (b'schema = "voltage-attest/policy/2"', ("schema", 'Write schema = "voltage-attest/policy/1"')),
         (policy_text(tdx={"mrtd": '["00"]'}).encode(), ("tdx.mrtd", "96 hex digits (48 bytes)")),
         (policy_text(tdx={"mrdt": '["00"]'}).encode(), ("the unknown key 'mrdt'", "Did you mean mrtd?")),
-        (policy_text(top="[gpu]\ncount = 1").encode(), ("[gpu]", "a rule that nobody checks protects nobody")),
+        (policy_text(top="[gpus]\ncount = 1").encode(), ("unknown key 'gpus'", "Did you mean gpu?")),
         (b"\n" * (1024 * 1024 + 1), ("more than 1048576 bytes",)),
     ],
-    ids=["empty", "not UTF-8", "cut", "JSON", "version", "length", "unknown key", "later section", "oversized"],
+    ids=["empty", "not UTF-8", "cut", "JSON", "version", "length", "unknown key", "unknown section", "oversized"],
 )
 @pytest.mark.parametrize("through", ["file", "standard input"])
 def test_an_unusable_policy_says_what_to_write(

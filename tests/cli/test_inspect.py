@@ -132,6 +132,7 @@ def test_a_quote_ends_with_lines_for_a_policy_that_load(run: Run, quote: Path) -
     lines = text[text.index("# For your policy") :]
     assert "not what is trustworthy" in lines
     policy = parse_policy(f'schema = "voltage-attest/policy/1"\nname = "pasted"\n{lines}')
+    assert policy.tdx is not None
     assert set(policy.tdx.pins) == {"mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3"}
 
 
@@ -188,11 +189,11 @@ def test_a_saved_result_shows_the_verdict_of_its_rows(run: Run, folder: Path, re
 def test_a_policy_is_shown_as_it_is_understood(run: Run, folder: Path) -> None:
     exception = '[[tdx.tcb.exception]]\nstatus = "OutOfDate"\nuntil = 2027-01-31\nreason = "ticket"\n'
     content = inspected(run, folder, policy_text(tdx={"fmspc": '["B0C06F000000"]'}, tcb=exception).encode())["content"]
-    assert content["pinned"] == {"fmspc": ["b0c06f000000"]}
-    assert content["left_open"]["mrtd"] == "a test"
-    assert content["tcb"]["exceptions"][0]["until"] == "2027-01-31"
-    assert content["collateral"]["update"] == "standard"
-    assert content["channel"] is None
+    assert content["tdx"]["pinned"] == {"fmspc": ["b0c06f000000"]}
+    assert content["tdx"]["left_open"]["mrtd"] == "a test"
+    assert content["tdx"]["tcb"]["exceptions"][0]["until"] == "2027-01-31"
+    assert content["tdx"]["collateral"]["update"] == "standard"
+    assert (content["gpu"], content["channel"]) == (None, None)
 
 
 def test_a_policy_shows_its_channel(run: Run, folder: Path) -> None:
@@ -205,8 +206,8 @@ UNUSABLE = {
     "text": (b"hello", "Tried: a TDX or SGX quote"),
     "binary": (b"\xff\xfe\xfd", "is none of what this program reads"),
     "JSON of another kind": (b'{"a": 1}', "is none of what this program reads"),
-    "collateral of another layout": (next(VOLTAGE_VERIFY.glob("*.json")).read_bytes(), "Export it as the nine-key JSON"),
-    "JSON list": (b"[1]", "is none of what this program reads"),
+    "collateral of another layout": (next(VOLTAGE_VERIFY.glob("intel_collateral*.json")).read_bytes(), "Export it as the nine-key JSON"),
+    "JSON list": (b"[1]", "the NRAS answer"),
     "cut JSON": (b'{"tcb_info": ', "not JSON"),
     "JSON with a key twice": (b'{"tcb_info": "", "tcb_info": ""}', "occurs twice"),
     "collateral with another key": (b'{"tcb_info": "", "other": ""}', "'other'"),

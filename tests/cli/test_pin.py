@@ -109,7 +109,9 @@ def test_add_appends_what_is_new_and_says_what(live: Run, pod: SimulatedPod, fol
         assert result.stdout.startswith(f"{POLICY}: 1 value added, measured by pod pod_7.\n  tdx.mrtd   ")
         assert live("verify", "pod_7", "-q").exit_code == 0
     assert live("verify", "pod_7", "-q").exit_code == 0
-    pin = load_policy(folder / POLICY).tdx.pins["mrtd"]
+    tdx = load_policy(folder / POLICY).tdx
+    assert tdx is not None
+    pin = tdx.pins["mrtd"]
     assert isinstance(pin, Pin)
     assert (pin.values[0], len(pin.values)) == (known, 2)
     assert (folder / POLICY).read_text("utf-8").startswith("# keep this\n")

@@ -22,6 +22,7 @@ from voltage_attest.trust import PINNED_ROOTS
 
 __all__ = ["certificate_rows", "crl_members", "inspect_der", "inspect_pem", "unreadable"]
 
+_PINNED: Final = frozenset([root.sha256 for root in PINNED_ROOTS.values()])
 _PEM_CRL: Final = re.compile(rb"-----BEGIN X509 CRL-----\s+([A-Za-z0-9+/=\s]+)-----END X509 CRL-----\s*")
 
 
@@ -93,7 +94,7 @@ def _certificate(der: bytes) -> tuple[Node, ...]:
             Leaf("is_ca", _is_ca(certificate)),
             Leaf("sha256", digest),
             Leaf("spki_sha256", hashlib.sha256(spki).hexdigest()),
-            Leaf("equals_pinned_root", digest == PINNED_ROOTS["intel"].sha256, "byte for byte; says nothing of the others"),
+            Leaf("equals_pinned_root", digest in _PINNED, "byte for byte; says nothing of the others"),
             *_pck_extension(certificate),
         )
     except UNREADABLE_X509 as error:

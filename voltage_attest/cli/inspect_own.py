@@ -5,7 +5,7 @@ from __future__ import annotations
 from voltage_attest.cli.inspect_tree import Branch, Inspection, Leaf, Node, Rows, stamp
 from voltage_attest.collateral.strict_json import JsonObject
 from voltage_attest.policy.load import parse_policy
-from voltage_attest.policy.model import ChannelPolicy, CollateralPolicy, Pin, TcbException, TcbPolicy
+from voltage_attest.policy.model import ChannelPolicy, CollateralPolicy, GpuPolicy, Pin, TcbException, TcbPolicy, TdxPolicy
 from voltage_attest.report.json import parse_result
 from voltage_attest.result import AttestationResult, CheckResult
 
@@ -15,26 +15,58 @@ __all__ = ["inspect_policy", "inspect_result"]
 def inspect_policy(text: str) -> Inspection:
     """A policy as it is understood; PolicyError if it does not load."""
     policy = parse_policy(text)
-    pins = policy.tdx.pins.items()
-    pinned = [Leaf(key, tuple([value.hex() for value in pin.values])) for key, pin in pins if isinstance(pin, Pin)]
-    left_open = [Leaf(key, pin.reason) for key, pin in pins if not isinstance(pin, Pin)]
-    minimum = policy.tdx.min_tee_tcb_svn
+    sections: tuple[tuple[str, tuple[Node, ...] | None], ...] = (
+        ("tdx", None if policy.tdx is None else _tdx(policy.tdx)),
+        ("gpu", None if policy.gpu is None else _gpu(policy.gpu)),
+        ("channel", None if policy.channel is None else _channel(policy.channel)),
+    )
     return Inspection(
         "policy",
         "Policy",
         (
             Leaf("name", policy.name),
             Leaf("valid_until", None if policy.valid_until is None else str(policy.valid_until)),
-            Branch("pinned", tuple(pinned)),
-            Branch("left_open", tuple(left_open)),
-            Leaf("min_tee_tcb_svn", None if minimum is None else minimum.hex()),
-            Leaf("unsafe_allow_debug", policy.tdx.unsafe_allow_debug),
-            Leaf("unsafe_allow_sept_ve", policy.tdx.unsafe_allow_sept_ve),
-            Branch("tcb", _tcb(policy.tdx.tcb)),
-            Branch("collateral", _collateral(policy.tdx.collateral)),
-            Leaf("channel", None) if policy.channel is None else Branch("channel", _channel(policy.channel)),
+            *[Leaf(name, None) if nodes is None else Branch(name, nodes) for name, nodes in sections],
         ),
     )
+
+
+def _tdx(tdx: TdxPolicy) -> tuple[Node, ...]:
+    pins = tdx.pins.items()
+    pinned = [Leaf(key, tuple([value.hex() for value in pin.values])) for key, pin in pins if isinstance(pin, Pin)]
+    left_open = [Leaf(key, pin.reason) for key, pin in pins if not isinstance(pin, Pin)]
+    minimum = tdx.min_tee_tcb_svn
+    return (
+        Branch("pinned", tuple(pinned)),
+        Branch("left_open", tuple(left_open)),
+        Leaf("min_tee_tcb_svn", None if minimum is None else minimum.hex()),
+        Leaf("unsafe_allow_debug", tdx.unsafe_allow_debug),
+        Leaf("unsafe_allow_sept_ve", tdx.unsafe_allow_sept_ve),
+        Branch("tcb", _tcb(tdx.tcb)),
+        Branch("collateral", _collateral(tdx.collateral)),
+    )
+
+
+def _gpu(gpu: GpuPolicy) -> tuple[Node, ...]:
+    """Every key, sorted where the file's order means nothing."""
+    names = ("chips", "boards", "modes", "ueids", "accept_hold")
+    sets = {name: getattr(gpu, name) for name in names}
+    return (
+        Leaf("count", gpu.count),
+        Leaf("switches", gpu.switches),
+        *[Leaf(name, None if found is None else tuple(sorted(found))) for name, found in sets.items()],
+        Leaf("min_driver", gpu.min_driver),
+        Leaf("min_vbios", gpu.min_vbios),
+        Branch("measurements", tuple([_digests(index, digests) for index, digests in sorted(gpu.measurements.items())])),
+        Leaf("nras", gpu.nras),
+        Leaf("nras_intermediates", tuple(sorted(digest.hex() for digest in gpu.nras_intermediates))),
+        Leaf("unsafe_skip_rim", gpu.unsafe_skip_rim),
+        Leaf("unsafe_skip_revocation", gpu.unsafe_skip_revocation),
+    )
+
+
+def _digests(index: int, digests: frozenset[bytes]) -> Leaf:
+    return Leaf(str(index), tuple(sorted(digest.hex() for digest in digests)))
 
 
 def _tcb(tcb: TcbPolicy) -> tuple[Node, ...]:

@@ -13,6 +13,7 @@ import click
 
 from voltage_attest.cli.exits import CannotUse
 from voltage_attest.cli.progress import fetch_progress
+from voltage_attest.cli.verify_devices import DeviceFiles, read_nvidia
 from voltage_attest.cli.verify_inputs import make_verifier
 from voltage_attest.report.plain import printable
 
@@ -104,6 +105,7 @@ def opened_attester(
     key: ApiKey | None = None,
     collateral: IntelCollateral | None = None,
     quiet: bool,
+    devices: DeviceFiles | None = None,
 ) -> Iterator[Attester]:
     """The attester, with its progress on a terminal; CannotUse where an address or a file cannot be used.
 
@@ -128,6 +130,9 @@ def opened_attester(
                 offline=network["offline"],
                 proxy=network["proxy"],
                 progress=progress,
+                nvidia=None if devices is None else read_nvidia(devices),
+                nvidia_base=None if devices is None else devices["nvidia_base"],
+                ocsp_mode="online" if devices is None else devices["ocsp_mode"],
             )
             opened = stack.enter_context(attester)
         except TrustRootError as error:

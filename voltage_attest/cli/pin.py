@@ -15,6 +15,7 @@ from voltage_attest.cli.exits import EXIT_OF_VERDICT, CannotUse, Exit
 from voltage_attest.cli.files import STDIN, read_input, require_one_stdin, write_output
 from voltage_attest.cli.network import Network, network_options, warn
 from voltage_attest.cli.terminal import emit, output_width, wants_color
+from voltage_attest.cli.verify_devices import DeviceFiles
 from voltage_attest.cli.verify_inputs import DEFAULT_POLICY, make_verifier, read_policy, read_roots
 from voltage_attest.cli.verify_report import report, save_bundles, say_what_is_missing
 from voltage_attest.cli.verify_sources import Rules, Source, attest_pod, judge_quote
@@ -49,7 +50,9 @@ class _Options(Network):
     binding: str | None
     force: bool
     save_bundle: str | None
-    trust_root: str | None
+    trust_root: tuple[str, ...]
+    gpus: int | None
+    nvidia_base: str | None
     quiet: bool
 
 
@@ -64,7 +67,11 @@ class _Options(Network):
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @network_options
 @click.option("--save-bundle", metavar="FILE", help="Keep evidence and collateral there, whatever the verdict.")
-@click.option("--trust-root", metavar="FILE", help="PEM certificate in place of Intel's pinned root. For simulators.")
+@click.option("--gpus", type=click.IntRange(1, 64), metavar="N", help="How many GPUs were rented: pin what they are as well.")
+@click.option("--nvidia-base", metavar="URL", help="Ask there in place of all of NVIDIA's services.")
+@click.option(
+    "--trust-root", metavar="[ROLE=]FILE", multiple=True, help="PEM certificate in place of a pinned root. For simulators."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print one line.")
 def pin(**options: Unpack[_Options]) -> int:
     """Write a policy that accepts what POD_ID, or a quote, measures now.
@@ -75,7 +82,7 @@ def pin(**options: Unpack[_Options]) -> int:
     _refuse_contradictions(options)
     there = read_policy(options["output"]) if options["add"] else None
     binding = _binding(options, there)
-    rules = Rules(_observing(options, binding, there), read_roots(options["trust_root"]), options["quiet"])
+    rules = Rules(_observing(options, binding, there), read_roots(options["trust_root"]), options["quiet"], _devices(options))
     attestation = _observe(options, rules)
     if options["save_bundle"] is not None:
         save_bundles((attestation,), options["save_bundle"])
@@ -95,7 +102,8 @@ def _refuse_contradictions(options: _Options) -> None:
         raise click.UsageError("--offline does not go with POD_ID: asking takes the network. --quote pins from a file.")
     if options["add"] and (options["force"] or options["name"] is not None or options["binding"] is not None):
         raise click.UsageError("--add changes nothing but the accepted values: leave out --force, --name and --binding.")
-    require_one_stdin(quote=options["quote"], collateral=options["collateral"], trust_root=options["trust_root"])
+    trust_root = STDIN if STDIN in options["trust_root"] else None
+    require_one_stdin(quote=options["quote"], collateral=options["collateral"], trust_root=trust_root)
     if options["add"] and options["output"] == STDIN:
         raise click.UsageError("--add needs the policy's file: name it with -o.")
     if not options["add"]:
@@ -122,11 +130,23 @@ def _binding(options: _Options, there: Policy | None) -> str | None:
 def _observing(options: _Options, binding: str | None, there: Policy | None) -> Policy:
     from voltage_attest.policy.write import observing_policy
 
-    policy = observing_policy(binding if options["pod_id"] is not None else None)
-    if there is None:
+    policy = observing_policy(binding if options["pod_id"] is not None else None, gpus=options["gpus"])
+    if there is None or there.tdx is None or policy.tdx is None:
         return policy
     channel = None if policy.channel is None else there.channel
     return replace(policy, tdx=replace(policy.tdx, collateral=there.tdx.collateral), channel=channel)
+
+
+def _devices(options: _Options) -> DeviceFiles:
+    return DeviceFiles(
+        gpu_evidence=(),
+        gpu_chain=None,
+        rim=(),
+        nras=(),
+        jwks=(),
+        ocsp_mode="online",
+        nvidia_base=options["nvidia_base"],
+    )
 
 
 def _observe(options: _Options, rules: Rules) -> Attestation:

@@ -10,6 +10,7 @@ import click
 from voltage_attest.cli.files import STDIN, require_one_stdin
 from voltage_attest.cli.network import Network, network_options, warn
 from voltage_attest.cli.parameters import Rfc3339
+from voltage_attest.cli.verify_devices import DeviceFiles, device_options, device_stdin
 from voltage_attest.cli.verify_inputs import DEFAULT_POLICY, read_policy, read_roots
 from voltage_attest.cli.verify_report import report, save_bundles, say_what_is_missing, worst_exit
 from voltage_attest.cli.verify_sources import (
@@ -19,6 +20,7 @@ from voltage_attest.cli.verify_sources import (
     attest_provider,
     judge_answer,
     judge_bundle,
+    judge_devices,
     judge_quote,
 )
 
@@ -28,14 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_POLICY", "verify"]
 
 
-class _Options(Source, Network):
+class _Options(Source, Network, DeviceFiles):
     """Everything on the command line."""
 
     policy: str | None
     form: str
     output: str | None
     save_bundle: str | None
-    trust_root: str | None
+    trust_root: tuple[str, ...]
     quiet: bool
     verbose: bool
 
@@ -45,6 +47,7 @@ _SOURCES: Final = {
     "quote": "--quote FILE",
     "bundle": "--bundle FILE",
     "evidence": "--evidence FILE or URL",
+    "gpu_evidence": "--gpu-evidence FILE",
 }
 
 _JUDGES: Final[Mapping[str, Callable[[Source, Rules, Network], tuple[Attestation, ...]]]] = {
@@ -53,9 +56,10 @@ _JUDGES: Final[Mapping[str, Callable[[Source, Rules, Network], tuple[Attestation
     "quote": judge_quote,
     "bundle": judge_bundle,
     "evidence": judge_answer,
+    "gpu_evidence": judge_devices,
 }
 
-_FILES: Final = frozenset({"quote", "bundle", "evidence"})
+_FILES: Final = frozenset({"quote", "bundle", "evidence", "gpu_evidence"})
 _GOES_WITH: Final[Mapping[str, frozenset[str]]] = {
     "provider": frozenset({"evidence", "address"}),
     "companion": frozenset({"evidence"}),
@@ -65,6 +69,7 @@ _GOES_WITH: Final[Mapping[str, frozenset[str]]] = {
     "offline": _FILES,
     "api_base": frozenset({"pod_id"}),
     "api_key_file": frozenset({"pod_id", "address"}),
+    "gpu_chain": frozenset({"quote", "gpu_evidence"}),
 }
 """Options that have no meaning beside other kinds of evidence."""
 
@@ -88,10 +93,16 @@ _WHY_NOT_LIVE: Final = {
 @click.option("--nonce", metavar="HEX", help="The nonce that evidence in a file was asked for with.")
 @click.option("--at", type=Rfc3339(), metavar="RFC3339", help="Judge for this time, with its zone.  [default: now]")
 @network_options
+@device_options
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-o", "--output", metavar="FILE", help="Write the result there, whole or not at all, and print the verdict.")
 @click.option("--save-bundle", metavar="FILE", help="Keep evidence and collateral there, whatever the verdict.")
-@click.option("--trust-root", metavar="FILE", help="PEM certificate in place of Intel's pinned root. For simulators.")
+@click.option(
+    "--trust-root",
+    metavar="[ROLE=]FILE",
+    multiple=True,
+    help="PEM certificate in place of a pinned root: intel, nvidia-device, nvidia-rim or nras. For simulators.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print the verdict alone, in one line.")
 @click.option("-v", "--verbose", is_flag=True, help="Show passed values and skipped checks in full.")
 def verify(**options: Unpack[_Options]) -> int:
@@ -103,7 +114,7 @@ def verify(**options: Unpack[_Options]) -> int:
     """
     kind = _kind_of(options)
     _refuse_contradictions(options, kind)
-    rules = Rules(read_policy(options["policy"]), read_roots(options["trust_root"]), options["quiet"])
+    rules = Rules(read_policy(options["policy"]), read_roots(options["trust_root"]), options["quiet"], options)
     attestations = _JUDGES[kind](options, rules, options)
     if options["save_bundle"] is not None:
         save_bundles(attestations, options["save_bundle"])
@@ -125,7 +136,9 @@ def verify(**options: Unpack[_Options]) -> int:
 def _kind_of(options: _Options) -> str:
     """Which kind of evidence is named: one, or a usage error."""
     given = dict(options)
-    named = [name for name in _SOURCES if given[name] is not None]
+    named = [name for name in _SOURCES if given[name] not in {None, ()}]
+    if named == ["quote", "gpu_evidence"]:
+        return "quote"
     if len(named) != 1:
         several = f"{' and '.join(_SOURCES[name] for name in named)} exclude each other. " if named else ""
         raise click.UsageError(f"{several}Name one thing to verify: {', '.join(_SOURCES.values())}.")
@@ -150,8 +163,9 @@ def _refuse_contradictions(options: _Options, kind: str) -> None:
         raise click.UsageError("-q and -v exclude each other: one line, or everything?")
     if options["quiet"] and options["form"] == "json" and options["output"] is None:
         raise click.UsageError("-q prints one line of text: leave out --format json, or write the JSON to a file with -o.")
-    files = ("quote", "bundle", "evidence", "companion", "collateral", "policy", "trust_root")
-    require_one_stdin(**{name: STDIN if dict(options)[name] == STDIN else None for name in files})
+    files = ("quote", "bundle", "evidence", "companion", "collateral", "policy")
+    named = {name: STDIN if dict(options)[name] == STDIN else None for name in files}
+    require_one_stdin(**named, **device_stdin(options), trust_root=STDIN if STDIN in options["trust_root"] else None)
 
 
 def _refuse_unfit_provider(options: _Options, *, live: bool) -> None:

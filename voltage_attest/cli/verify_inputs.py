@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_POLICY", "make_verifier", "read_nonce", "read_policy", "read_roots"]
 
 DEFAULT_POLICY: Final = "voltage-attest.toml"
+
+_ROLES: Final = ("intel", "nvidia-device", "nvidia-rim", "nras")
 
 _NONCE: Final = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -53,15 +56,27 @@ def read_policy(name: str | None) -> Policy:
         raise CannotUse(f"--policy: byte {error.start} of standard input is not UTF-8. Save the policy as UTF-8.") from None
 
 
-def read_roots(name: str | None) -> TrustRoots | None:
-    """The roots that replace the pinned ones, where a file is named."""
+def read_roots(names: Sequence[str]) -> TrustRoots | None:
+    """The roots that replace the pinned ones, each ``ROLE=FILE`` or the file of Intel's alone; None where none is named."""
     from voltage_attest.errors import TrustRootError
     from voltage_attest.trust import TrustRoots
 
-    if name is None:
+    if not names:
         return None
+    pems: dict[str, bytes] = {}
+    for name in names:
+        role, found, file = name.partition("=")
+        role, file = (role, file) if found and role in _ROLES else ("intel", name)
+        if role in pems:
+            raise CannotUse(f"--trust-root names two roots for {role}. Give each role once: {', '.join(_ROLES)}.")
+        pems[role] = read_input(file, "--trust-root")
     try:
-        return TrustRoots.from_pem(intel=read_input(name, "--trust-root"))
+        return TrustRoots.from_pem(
+            intel=pems.get("intel"),
+            nvidia_device=pems.get("nvidia-device"),
+            nvidia_rim=pems.get("nvidia-rim"),
+            nras=pems.get("nras"),
+        )
     except TrustRootError as error:
         raise CannotUse(f"--trust-root: {error}") from None
 

@@ -13,19 +13,35 @@ from voltage_attest.cli.exits import CannotUse
 from voltage_attest.cli.files import read_input
 from voltage_attest.cli.network import Network, find_key, opened_attester, require_key, require_pod_id
 from voltage_attest.cli.progress import fetch_progress
+from voltage_attest.cli.verify_devices import DeviceFiles, replaced_by, with_devices
 from voltage_attest.cli.verify_inputs import make_verifier, read_nonce
 from voltage_attest.report.plain import utc
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from voltage_attest.attest import Attester
     from voltage_attest.attestation import Attestation
     from voltage_attest.collateral.intel import IntelCollateral
+    from voltage_attest.collateral.nvidia_fetched import FetchedNvidia
     from voltage_attest.collateral.service import DocumentSource
     from voltage_attest.evidence.model import Evidence
+    from voltage_attest.pods import ApiKey
     from voltage_attest.policy.model import Policy
     from voltage_attest.result import CollateralSource, Finding
     from voltage_attest.trust import TrustRoots
 
-__all__ = ["Rules", "Source", "attest_pod", "attest_provider", "judge_answer", "judge_bundle", "judge_quote", "present"]
+__all__ = [
+    "Rules",
+    "Source",
+    "attest_pod",
+    "attest_provider",
+    "judge_answer",
+    "judge_bundle",
+    "judge_devices",
+    "judge_quote",
+    "present",
+]
 
 
 class Source(TypedDict):
@@ -44,11 +60,12 @@ class Source(TypedDict):
 
 
 class Rules(NamedTuple):
-    """By what it is judged: the policy, and roots in place of the pinned ones. ``quiet`` shows no progress."""
+    """By what it is judged: policy, roots in place of the pinned ones, files about GPUs. ``quiet`` shows no progress."""
 
     policy: Policy
     roots: TrustRoots | None
     quiet: bool
+    devices: DeviceFiles | None = None
 
 
 class _Given(NamedTuple):
@@ -70,7 +87,7 @@ def attest_pod(source: Source, rules: Rules, network: Network) -> tuple[Attestat
     require_pod_id(pod_id)
     key = require_key(network["api_key_file"])
     collateral = _read_collateral(source["collateral"])
-    with opened_attester(rules.policy, rules.roots, network, key=key, collateral=collateral, quiet=rules.quiet) as attester:
+    with _opened(rules, network, key=key, collateral=collateral) as attester:
         return (attester.attest(pod_id),)
 
 
@@ -128,8 +145,27 @@ def judge_quote(source: Source, rules: Rules, network: Network) -> tuple[Attesta
     """Judge the quote in a file, with collateral from a file, else fetched for it or in the cache."""
     from voltage_attest.evidence.model import Evidence
 
-    evidence = Evidence(quote=read_input(source["quote"] or "", "--quote"))
+    evidence = _with_devices(Evidence(quote=read_input(source["quote"] or "", "--quote")), rules)
     return _judge_each((evidence,), source, rules, network, _Given(read_nonce(source["nonce"])))
+
+
+def judge_devices(source: Source, rules: Rules, network: Network) -> tuple[Attestation, ...]:
+    """Judge GPUs and switches in files, without a quote."""
+    from voltage_attest.evidence.model import Evidence
+
+    return _judge_each((_with_devices(Evidence(), rules),), source, rules, network, _Given(read_nonce(source["nonce"])))
+
+
+def _with_devices(evidence: Evidence, rules: Rules) -> Evidence:
+    return evidence if rules.devices is None else with_devices(evidence, rules.devices)
+
+
+def _opened(
+    rules: Rules, network: Network, *, key: ApiKey | None = None, collateral: IntelCollateral | None = None
+) -> AbstractContextManager[Attester]:
+    return opened_attester(
+        rules.policy, rules.roots, network, key=key, collateral=collateral, quiet=rules.quiet, devices=rules.devices
+    )
 
 
 def judge_answer(source: Source, rules: Rules, network: Network) -> tuple[Attestation, ...]:
@@ -162,10 +198,10 @@ def judge_bundle(source: Source, rules: Rules, _network: Network) -> tuple[Attes
     data = read_input(source["bundle"] or "", "--bundle")
     try:
         bundle = parse_any_bundle(data)
-        fetched = fetched_of(bundle)
+        kept, fetched = evidence_of(bundle), fetched_of(bundle)
     except EvidenceFormatError as error:
         bundle, fetched = EvidenceBundle(Evidence()), why_not_fetched(error)
-    kept = evidence_of(bundle)
+        kept = evidence_of(bundle)
     given = _Given(read_nonce(source["nonce"]) or kept.nonce, fetched)
     if source["at"] is None and bundle.created_at is not None and not rules.quiet:
         click.echo(
@@ -175,7 +211,8 @@ def judge_bundle(source: Source, rules: Rules, _network: Network) -> tuple[Attes
         )
     documents = kept.collateral if source["collateral"] is None else read_input(source["collateral"], "--collateral")
     sources = kept.sources if source["collateral"] is None else {}
-    attestation = _judge(kept.evidence, documents, rules, given, at=source["at"], sources=sources)
+    nvidia = None if rules.policy.gpu is None else replaced_by(kept.nvidia, rules.devices)
+    attestation = _judge(kept.evidence, documents, rules, given, at=source["at"], sources=sources, nvidia=nvidia)
     return (replace(attestation, documents=others_of(bundle)),)
 
 
@@ -184,10 +221,13 @@ def _judge_each(
 ) -> tuple[Attestation, ...]:
     """Judge each machine's evidence for the time that is asked for, with the collateral that is named, else fetched."""
     at = source["at"]
+    collateral = None
     if source["collateral"] is not None:
         documents = read_input(source["collateral"], "--collateral")
-        return tuple([_judge(evidence, documents, rules, given, at=at, sources={}) for evidence in found])
-    with opened_attester(rules.policy, rules.roots, network, quiet=rules.quiet) as attester:
+        collateral = _parsed(documents)
+        if rules.policy.gpu is None or collateral is None:
+            return tuple([_judge(evidence, documents, rules, given, at=at, sources={}) for evidence in found])
+    with _opened(rules, network, collateral=collateral) as attester:
         return tuple(
             [
                 attester.examine(evidence, nonce=given.nonce, fresh=given.fresh, fetched=given.fetched, at=at)
@@ -204,11 +244,12 @@ def _judge(
     *,
     at: datetime | None,
     sources: Mapping[str, CollateralSource],
+    nvidia: FetchedNvidia | None = None,
 ) -> Attestation:
     """Judge with the documents at hand: IntelCollateral, or a file's bytes, which may turn out to be none."""
+    from voltage_attest.attest_course import nvidia_records
     from voltage_attest.attestation import Attestation
-    from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
-    from voltage_attest.errors import CollateralFormatError
+    from voltage_attest.collateral.intel import IntelCollateral
 
     result = make_verifier(rules.policy, rules.roots).examine(
         evidence,
@@ -218,13 +259,23 @@ def _judge(
         nonce=given.nonce,
         fresh=given.fresh,
         sources=sources,
+        nvidia=None if nvidia is None else nvidia.collateral,
+        nvidia_records=nvidia_records(nvidia),
     )
     if isinstance(documents, bytes):
-        try:
-            documents = parse_intel_collateral(documents)
-        except CollateralFormatError:
-            documents = IntelCollateral()
-    return Attestation(result, evidence, documents, given.nonce, _document_sources(sources))
+        documents = _parsed(documents) or IntelCollateral()
+    return Attestation(result, evidence, documents, given.nonce, _document_sources(sources), nvidia=nvidia)
+
+
+def _parsed(documents: bytes) -> IntelCollateral | None:
+    """The collateral in a file; None where it is none, which its check will say."""
+    from voltage_attest.collateral.intel import parse_intel_collateral
+    from voltage_attest.errors import CollateralFormatError
+
+    try:
+        return parse_intel_collateral(documents)
+    except CollateralFormatError:
+        return None
 
 
 def _document_sources(sources: Mapping[str, CollateralSource]) -> tuple[DocumentSource, ...]:
