@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from voltage_attest.collateral.nvidia import NvidiaCollateral
+from voltage_attest.collateral.nvidia import NrasAnswer, NvidiaCollateral
 from voltage_attest.collateral.nvidia_fetched import FetchedNvidia, combined
 from voltage_attest.collateral.nvidia_questions import RevocationQuestion
 from voltage_attest.collateral.nvidia_requests import NrasKind
+from voltage_attest.errors import EvidenceFormatError
+from voltage_attest.evidence.eat import parse_detached_eat
 
 if TYPE_CHECKING:
     from voltage_attest.evidence.model import Evidence
@@ -52,8 +54,9 @@ class AskNras:
 
 @dataclass(frozen=True, slots=True)
 class AskKeys:
-    """The keys that NRAS signs with."""
+    """The keys that NRAS signs with; ``kids`` are those that the tokens at hand name."""
 
+    kids: tuple[str, ...]
     now: datetime
     refresh: bool = False
 
@@ -89,5 +92,14 @@ def converse_with_nvidia(
         for kind, body in devices.nras_requests(evidence):
             parts.append((yield AskNras(kind, body, now)))
     if not at_hand.jwks and combined(*parts).collateral.nras and devices.wants_nras:
-        parts.append((yield AskKeys(now, refresh)))
+        kids = [kid for answer in combined(*parts).collateral.nras for kid in _key_ids(answer)]
+        parts.append((yield AskKeys(tuple(dict.fromkeys(kids)), now, refresh)))
     return combined(*parts)
+
+
+def _key_ids(answer: NrasAnswer) -> list[str]:
+    """The keys that an answer's tokens name, unproven; none where it cannot be read."""
+    try:
+        return [token.header.required("kid").as_text() for token in parse_detached_eat(answer.body).tokens]
+    except EvidenceFormatError:
+        return []

@@ -41,7 +41,7 @@ class NvidiaNetwork:
         if isinstance(question, AskNras):
             return service.request_nras(question.kind, question.body, now=now, progress=progress)
         if isinstance(question, AskKeys):
-            return service.fetch_jwks(now=now, refresh=question.refresh, progress=progress)
+            return service.fetch_jwks(now=now, kids=question.kids, refresh=question.refresh, progress=progress)
         return service.fetch_revocation(
             question.questions, now=now, mode=self.mode, refresh=question.refresh, progress=progress
         )
@@ -54,7 +54,7 @@ class NvidiaNetwork:
         if isinstance(question, AskNras):
             return await service.request_nras_async(question.kind, question.body, now=now, progress=progress)
         if isinstance(question, AskKeys):
-            return await service.fetch_jwks_async(now=now, refresh=question.refresh, progress=progress)
+            return await service.fetch_jwks_async(now=now, kids=question.kids, refresh=question.refresh, progress=progress)
         return await service.fetch_revocation_async(
             question.questions, now=now, mode=self.mode, refresh=question.refresh, progress=progress
         )

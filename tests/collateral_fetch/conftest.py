@@ -8,6 +8,7 @@ import pytest
 
 from tests.collateral_fetch.clients import Clockwork, Getter, get_async, get_sync
 from tests.collateral_fetch.fetching import Fetcher, fetch_async, fetch_sync
+from tests.collateral_fetch.nvidia_fetching import NvidiaFetcher
 from voltage_attest.testing.tls import TlsIdentity, WebAuthority
 
 
@@ -46,3 +47,9 @@ def fetch(request: pytest.FixtureRequest) -> Fetcher:
     """A fetch through each of the two shells of the service."""
     fetcher: Fetcher = request.param
     return fetcher
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def nvidia(request: pytest.FixtureRequest) -> NvidiaFetcher:
+    """Fetches from NVIDIA through each of the two shells of the service."""
+    return NvidiaFetcher(request.param)

@@ -12,7 +12,7 @@ import pytest
 from pytest_httpx import HTTPXMock, IteratorStream
 
 from tests.collateral_fetch.clients import Clockwork, Getter
-from voltage_attest.collateral.http import AsyncBoundedClient, BoundedClient, HttpRequest, Limits
+from voltage_attest.collateral.http import AsyncBoundedClient, BoundedClient, HttpRequest, Limits, Post
 from voltage_attest.errors import FetchError, TrustRootError
 
 URL = "https://api.example.org/v1/thing?nonce=5ec3e7"
@@ -218,3 +218,42 @@ def test_a_cancelled_task_stops_in_the_middle_of_a_wait(httpx_mock: HTTPXMock, c
 def test_an_own_transport_takes_the_place_of_the_network(get: Getter) -> None:
     transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"path": request.url.path}))
     assert get(REQUEST, transport=transport).body == b'{"path":"/v1/thing"}'
+
+
+ASKING = Post(b"body-5ec3e7", "application/ocsp-request", may_be_repeated=True)
+
+
+def test_a_post_carries_its_body_and_type_and_is_sent_once(get: Getter, httpx_mock: HTTPXMock, clockwork: Clockwork) -> None:
+    httpx_mock.add_response(json={})
+    assert get(replace(REQUEST, post=ASKING), pace=clockwork.pace).body == b"{}"
+    (sent,) = httpx_mock.get_requests()
+    assert (sent.method, sent.content, sent.headers["Content-Type"]) == ("POST", ASKING.body, ASKING.content_type)
+
+
+def test_a_post_that_only_asks_is_repeated_whole(get: Getter, httpx_mock: HTTPXMock, clockwork: Clockwork) -> None:
+    httpx_mock.add_response(status_code=503)
+    httpx_mock.add_response(json={})
+    assert get(replace(REQUEST, post=ASKING), pace=clockwork.pace).body == b"{}"
+    assert [sent.content for sent in httpx_mock.get_requests()] == [ASKING.body] * 2
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_another_post_is_not_repeated(get: Getter, httpx_mock: HTTPXMock, clockwork: Clockwork, status: int) -> None:
+    httpx_mock.add_response(status_code=status)
+    with pytest.raises(FetchError) as caught:
+        get(replace(REQUEST, post=replace(ASKING, may_be_repeated=False)), pace=clockwork.pace)
+    assert caught.value.status == status
+    assert len(httpx_mock.get_requests()) == 1
+
+
+def test_a_redirected_post_is_not_sent_on(get: Getter, httpx_mock: HTTPXMock, clockwork: Clockwork) -> None:
+    httpx_mock.add_response(status_code=307, headers={"Location": "https://elsewhere.example/"})
+    with pytest.raises(FetchError, match="redirects are not followed") as caught:
+        get(replace(REQUEST, post=ASKING), pace=clockwork.pace)
+    assert len(httpx_mock.get_requests()) == 1
+    assert "5ec3e7" not in f"{caught.value!r}{ASKING!r}"
+
+
+def test_a_media_type_with_line_breaks_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="the header Content-Type cannot be sent"):
+        replace(REQUEST, post=Post(b"", "text/plain\r\nX: y"))

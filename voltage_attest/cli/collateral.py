@@ -1,16 +1,25 @@
-"""``voltage-attest collateral``: Intel's documents for a platform: fetched, kept, listed, exported for where no network is."""
+"""``voltage-attest collateral``: what Intel and NVIDIA publish: fetched, kept, listed, exported for where no network is."""
 
 from __future__ import annotations
 
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, ParamSpec, TypedDict, Unpack
 
 import click
 
+from voltage_attest.cli.collateral_nvidia import (
+    NvidiaOptions,
+    fetch_nvidia,
+    make_nvidia_service,
+    names_nvidia,
+    nvidia_options,
+)
+from voltage_attest.cli.collateral_rows import entry_row, is_current, missing_row, source_row
 from voltage_attest.cli.exits import CannotUse, Exit
 from voltage_attest.cli.files import STDIN, read_input, write_output
 from voltage_attest.cli.progress import fetch_progress
@@ -18,42 +27,50 @@ from voltage_attest.cli.terminal import emit
 from voltage_attest.report.plain import printable
 
 if TYPE_CHECKING:
-    from voltage_attest.collateral.cache_upkeep import CacheEntry
-    from voltage_attest.collateral.service import CollateralRequest, DocumentFailure, DocumentSource, FetchedCollateral
+    from voltage_attest.collateral.nvidia_fetched import FetchedNvidia, NvidiaSource
+    from voltage_attest.collateral.service import CollateralRequest, DocumentSource, FetchedCollateral
 
 __all__ = ["collateral"]
 
 Arguments = ParamSpec("Arguments")
 
 _FMSPC: Final = re.compile(r"[0-9a-fA-F]{12}")
-_KIND_WIDTH: Final = 14
 
 
-class _Options(TypedDict):
-    """What :func:`_which_documents` adds to a command."""
+class _Connection(TypedDict):
+    """How the network is used."""
+
+    tls_ca: str | None
+    proxy: str | None
+    offline: bool
+    quiet: bool
+
+
+class _Platform(_Connection):
+    """What :func:`_platform_options` adds to a command."""
 
     quote: str | None
     fmspc: str | None
     ca: str | None
     pccs: tuple[str, ...]
-    tls_ca: str | None
-    proxy: str | None
     update: str | None
     tcb_evaluation_data_number: int | None
-    offline: bool
-    quiet: bool
+
+
+class _Options(_Platform, NvidiaOptions):
+    """All documents that a command may be asked for."""
 
 
 @click.group()
 def collateral() -> None:
-    """Fetch, show and export what Intel publishes about a platform.
+    """Fetch, show and export what Intel publishes about a platform, and NVIDIA about GPUs.
 
     Documents are kept in a cache of your own and used until they end. Nothing is verified here: `verify` does that, at
     every use. Exit codes: 0 done, 2 usage, 3 a document could not be had.
     """
 
 
-def _which_documents(command: Callable[Arguments, int]) -> Callable[Arguments, int]:
+def _platform_options(command: Callable[Arguments, int]) -> Callable[Arguments, int]:
     """The options that say for which platform, from where and which issue."""
     options = (
         click.option("--quote", metavar="FILE", help="Take FMSPC and CA from this TDX quote: raw, hex or base64."),
@@ -71,38 +88,49 @@ def _which_documents(command: Callable[Arguments, int]) -> Callable[Arguments, i
 
 
 @collateral.command()
-@_which_documents
+@_platform_options
+@nvidia_options
 def fetch(**options: Unpack[_Options]) -> int:
-    """Fetch the documents for a platform into the cache, and list them.
+    """Fetch documents into the cache, and list them: Intel's for a platform, NVIDIA's for GPUs, or both.
 
-    What the cache holds and has not ended is not asked for again. Exit codes: 0 all four are there and current, 2 usage,
+    What the cache holds and has not ended is not asked for again. Exit codes: 0 all are there and current, 2 usage,
     3 one could not be had or is not current.
     """
     now = datetime.now(UTC)
-    fetched = _fetch(options, now)
-    rows = [_source_row(source, now) for source in fetched.sources]
-    emit("".join([*rows, *map(_failure_row, fetched.failures)]))
-    current = all(_is_current(source, now) for source in fetched.sources)
-    return Exit.VERIFIED if fetched.is_complete and current else Exit.UNDECIDED
+    intel = _fetch_intel(options, now) if _names_platform(options) or not names_nvidia(options) else None
+    nvidia = _fetch_nvidia(options, now) if names_nvidia(options) else None
+    sources: list[DocumentSource | NvidiaSource] = [*(intel.sources if intel else ()), *(nvidia.sources if nvidia else ())]
+    missing = [*_intel_failures(intel), *_nvidia_failures(nvidia)]
+    emit("".join([*[source_row(source, now) for source in sources], *missing]))
+    return Exit.UNDECIDED if missing or not all(is_current(source, now) for source in sources) else Exit.VERIFIED
 
 
 @collateral.command()
-@_which_documents
-@click.option("-o", "--output", metavar="FILE", required=True, help="Write the nine-key JSON there, whole or not at all.")
-def export(*, output: str, **options: Unpack[_Options]) -> int:
-    """Write the documents for a platform into one file, for `verify --collateral` where there is no network.
+@_platform_options
+@click.option("--rim", metavar="ID", help="Instead: NVIDIA's manifest of that id, for `verify --rim`.")
+@click.option("--jwks", is_flag=True, help="Instead: the keys of NVIDIA's attestation service.")
+@click.option("--nvidia", metavar="URL", help="Ask there.  [default: NVIDIA's own services]")
+@click.option("-o", "--output", metavar="FILE", required=True, help="Write the document there, whole or not at all.")
+def export(*, output: str, rim: str | None, jwks: bool, nvidia: str | None, **options: Unpack[_Platform]) -> int:
+    """Write documents into one file, for where there is no network: Intel's for a platform, or one of NVIDIA's.
 
-    FILE is Intel's nine-key JSON, and may be - for standard output. Exit codes: 0 written, 2 usage, 3 a document could not be
-    had: then nothing is written.
+    FILE is Intel's nine-key JSON for `verify --collateral`, or NVIDIA's document as it is signed, and may be - for standard
+    output. OCSP answers and CRLs travel in a bundle (`verify --save-bundle`). Exit codes: 0 written, 2 usage, 3 a document
+    could not be had: then nothing is written.
     """
-    from voltage_attest.collateral.pcs import KEYS_OF
-
-    fetched = _fetch(options, datetime.now(UTC))
-    if not fetched.is_complete:
-        click.echo("".join([*map(_failure_row, fetched.failures), "Nothing was written."]), err=True)
+    now, choices = datetime.now(UTC), (rim is not None, jwks, _names_platform(options))
+    if sum(choices) > 1:
+        raise click.UsageError("One file holds one thing: a platform's documents, or one --rim, or --jwks.")
+    if rim is None and not jwks:
+        intel = _fetch_intel(options, now)
+        text, missing = _nine_keys(intel), _intel_failures(intel)
+    else:
+        asked: NvidiaOptions = {"gpu_evidence": None, "rim": () if rim is None else (rim,), "jwks": jwks, "nvidia": nvidia}
+        found = _fetch_nvidia({**options, **asked}, now)
+        text, missing = _nvidia_text(found), _nvidia_failures(found)
+    if missing:
+        click.echo("".join([*missing, "Nothing was written."]), err=True)
         return Exit.UNDECIDED
-    documents = {key: getattr(fetched.collateral, key) for keys in KEYS_OF.values() for key in keys}
-    text = f"{json.dumps(documents, indent=1)}\n"
     if output == STDIN:
         emit(text)
     else:
@@ -118,7 +146,7 @@ def list_() -> int:
 
     cache = CollateralCache.for_user()
     entries = list_cache(cache, now=datetime.now(UTC), warn=_warn)
-    emit("".join([f"{cache.directory}: {_count(len(entries), 'document')}\n", *sorted(map(_entry_row, entries))]))
+    emit("".join([f"{cache.directory}: {_count(len(entries), 'document')}\n", *sorted(map(entry_row, entries))]))
     return Exit.VERIFIED
 
 
@@ -131,18 +159,21 @@ def prune() -> int:
     cache = CollateralCache.for_user()
     pruned = prune_cache(cache, now=datetime.now(UTC), warn=_warn)
     removed = f"{_count(len(pruned.entries), 'document')} and {_count(pruned.leftovers, 'unfinished file')} removed"
-    emit("".join([f"{cache.directory}: {removed}\n", *sorted(map(_entry_row, pruned.entries))]))
+    emit("".join([f"{cache.directory}: {removed}\n", *sorted(map(entry_row, pruned.entries))]))
     return Exit.VERIFIED
 
 
-def _fetch(options: _Options, now: datetime) -> FetchedCollateral:
+def _names_platform(options: _Platform) -> bool:
+    return options["quote"] is not None or options["fmspc"] is not None
+
+
+def _fetch_intel(options: _Platform, now: datetime) -> FetchedCollateral:
     """Turn options into a request, and do it; CannotUse for what cannot be asked for."""
     from voltage_attest.collateral.cache import CollateralCache
     from voltage_attest.collateral.service import CollateralService, pccs_endpoint
-    from voltage_attest.errors import TrustRootError
 
     request = _request(options)
-    try:
+    with _usable_connection():
         service = CollateralService(
             [pccs_endpoint(url) for url in options["pccs"]],
             cache=CollateralCache.for_user(),
@@ -152,16 +183,62 @@ def _fetch(options: _Options, now: datetime) -> FetchedCollateral:
         )
         with fetch_progress(quiet=options["quiet"]) as progress:
             fetched = service.fetch(request, now=now, progress=progress)
-    except TrustRootError as error:
-        raise CannotUse(f"--tls-ca: {error}") from None
-    except ValueError as error:
-        raise CannotUse(str(error)) from None
     for warning in fetched.warnings:
         _warn(warning)
     return fetched
 
 
-def _request(options: _Options) -> CollateralRequest:
+def _fetch_nvidia(options: _Options, now: datetime) -> FetchedNvidia:
+    """As :func:`_fetch_intel`, for NVIDIA's documents."""
+    with _usable_connection():
+        service = make_nvidia_service(
+            options["nvidia"], offline=options["offline"], tls_ca=options["tls_ca"], proxy=options["proxy"]
+        )
+        with fetch_progress(quiet=options["quiet"]) as progress:
+            fetched = fetch_nvidia(service, options, now, progress)
+    for warning in fetched.warnings:
+        _warn(warning)
+    return fetched
+
+
+@contextmanager
+def _usable_connection() -> Iterator[None]:
+    """CannotUse where an address or the CA file cannot be used."""
+    from voltage_attest.errors import TrustRootError
+
+    try:
+        yield
+    except TrustRootError as error:
+        raise CannotUse(f"--tls-ca: {error}") from None
+    except ValueError as error:
+        raise CannotUse(str(error)) from None
+
+
+def _intel_failures(fetched: FetchedCollateral | None) -> list[str]:
+    return [] if fetched is None else [missing_row(failure.kind, str(failure.error)) for failure in fetched.failures]
+
+
+def _nvidia_failures(fetched: FetchedNvidia | None) -> list[str]:
+    return [] if fetched is None else [missing_row(failure.kind, failure.reason) for failure in fetched.failures]
+
+
+def _nine_keys(fetched: FetchedCollateral) -> str:
+    from voltage_attest.collateral.pcs import KEYS_OF
+
+    documents = {key: getattr(fetched.collateral, key) for keys in KEYS_OF.values() for key in keys}
+    return f"{json.dumps(documents, indent=1)}\n"
+
+
+def _nvidia_text(fetched: FetchedNvidia) -> str:
+    """The one document, as it is signed."""
+    documents = [*[rim.data for rim in fetched.collateral.rims], *fetched.collateral.jwks]
+    try:
+        return documents[0].decode("utf-8") if documents else ""
+    except UnicodeDecodeError:
+        raise CannotUse("the document is not UTF-8; expected XML or JSON in it. Ask NVIDIA for another one.") from None
+
+
+def _request(options: _Platform) -> CollateralRequest:
     from voltage_attest.collateral.service import CollateralRequest
 
     update, number = options["update"], options["tcb_evaluation_data_number"]
@@ -171,11 +248,13 @@ def _request(options: _Options) -> CollateralRequest:
     return CollateralRequest(fmspc, ca, update or "standard", number)
 
 
-def _platform(options: _Options) -> tuple[bytes, str]:
+def _platform(options: _Platform) -> tuple[bytes, str]:
     """(FMSPC, CA), from the quote or as given."""
     quote, fmspc, ca = options["quote"], options["fmspc"], options["ca"]
     if (quote is None) == (fmspc is None):
-        raise click.UsageError("Name the platform by --quote FILE or by --fmspc HEX, one of the two.")
+        raise click.UsageError(
+            "Name the platform by --quote FILE or by --fmspc HEX, one of the two, or a document of NVIDIA's instead."
+        )
     if quote is not None and ca is not None:
         raise click.UsageError("--ca goes with --fmspc; a quote says itself which CA certified its platform.")
     if quote is not None:
@@ -201,33 +280,6 @@ def _platform_of(name: str) -> tuple[bytes, str]:
             "Name the platform by --fmspc and --ca instead."
         )
     return platform.fmspc, platform.ca
-
-
-def _is_current(source: DocumentSource, now: datetime) -> bool:
-    return source.issued is not None and source.next_update is not None and source.issued <= now <= source.next_update
-
-
-def _source_row(source: DocumentSource, now: datetime) -> str:
-    state = "NOT CURRENT" if not _is_current(source, now) else "cached" if source.from_cache else "fetched"
-    return _row(source.kind, state, _window(source.issued, source.next_update), source.url)
-
-
-def _failure_row(failure: DocumentFailure) -> str:
-    return f"{failure.kind:{_KIND_WIDTH}}  MISSING      {printable(str(failure.error))}\n"
-
-
-def _entry_row(entry: CacheEntry) -> str:
-    return _row(entry.kind or "?", entry.state, _window(entry.issued, entry.next_update), entry.url or entry.path.name)
-
-
-def _window(issued: datetime | None, next_update: datetime | None) -> str:
-    if issued is None or next_update is None:
-        return ""
-    return f"{issued:%Y-%m-%d %H:%M} to {next_update:%Y-%m-%d %H:%M}Z"
-
-
-def _row(kind: str, state: str, window: str, origin: str) -> str:
-    return f"{kind:{_KIND_WIDTH}}  {state:13}{window:37}  {printable(origin)}\n"
 
 
 def _count(number: int, what: str) -> str:

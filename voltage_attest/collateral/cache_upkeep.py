@@ -8,9 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from voltage_attest.collateral.cache import CachedAnswer, CollateralCache, Warn, decode_entry
+from voltage_attest.collateral.nvidia_answers import read_kept_window
+from voltage_attest.collateral.nvidia_requests import NvidiaKind
 from voltage_attest.collateral.pcs import DocumentKind
-from voltage_attest.collateral.pcs_answers import PcsDocument, parse_answer
-from voltage_attest.errors import CollateralFormatError
+from voltage_attest.collateral.pcs_answers import parse_answer
+from voltage_attest.collateral.windows import Window
+from voltage_attest.errors import CollateralFormatError, EvidenceFormatError
 
 __all__ = ["CacheEntry", "EntryState", "Pruned", "list_cache", "prune_cache"]
 
@@ -30,7 +33,7 @@ class CacheEntry:
 
     path: Path
     state: EntryState
-    kind: DocumentKind | None = None
+    kind: DocumentKind | NvidiaKind | None = None
     url: str | None = None
     issued: datetime | None = None
     next_update: datetime | None = None
@@ -61,19 +64,26 @@ def prune_cache(cache: CollateralCache, *, now: datetime, warn: Warn) -> Pruned:
 def _entry(cache: CollateralCache, path: Path, now: datetime, warn: Warn) -> CacheEntry:
     content = cache.read_file(path, warn)
     answer = None if content is None else decode_entry(content)
-    document = None if answer is None or cache.path_of(answer.url) != path else _document(answer)
-    if answer is None or document is None:
+    found = None if answer is None or cache.path_of(answer.url) != path else _kind_and_window(answer)
+    if answer is None or found is None:
         return CacheEntry(path, EntryState.UNREADABLE)
+    kind, (issued, next_update) = found
     state = EntryState.CURRENT
-    if now > document.next_update:
+    if now > next_update:
         state = EntryState.EXPIRED
-    elif now < document.issued:
+    elif now < issued:
         state = EntryState.NOT_YET
-    return CacheEntry(path, state, document.kind, answer.url, document.issued, document.next_update)
+    return CacheEntry(path, state, kind, answer.url, issued, next_update)
 
 
-def _document(answer: CachedAnswer) -> PcsDocument | None:
+def _kind_and_window(answer: CachedAnswer) -> tuple[DocumentKind | NvidiaKind, Window] | None:
+    """None where the kind is unknown here, or the document damaged or without dates."""
     try:
-        return parse_answer(DocumentKind(answer.kind), answer.body, answer.headers)
-    except (ValueError, CollateralFormatError):  # of a kind unknown here, or damaged
+        if answer.kind in set(NvidiaKind):
+            kind = NvidiaKind(answer.kind)
+            window = read_kept_window(kind, answer.body)
+            return None if window is None else (kind, window)
+        document = parse_answer(DocumentKind(answer.kind), answer.body, answer.headers)
+    except (ValueError, CollateralFormatError, EvidenceFormatError):
         return None
+    return document.kind, Window(document.issued, document.next_update)

@@ -4,7 +4,8 @@
 >>> with BoundedClient() as client:                           # doctest: +SKIP
 ...     answer = client.get(request, deadline=20.0)
 
-* https only, but for http to a literal loopback host; redirects are reported, never followed; GET only.
+* https only, but for http to a literal loopback host; redirects are reported, never followed.
+* GET, or POST where the request has a body; a POST is sent once, unless it says that it may be repeated.
 * A total deadline for all attempts, besides the time-outs of each; backoff with full jitter; ``Retry-After`` is honoured.
 * A body is counted as it arrives; compressed answers are refused, so that what is counted is what is kept.
 * ``HTTP_PROXY``, ``SSL_CERT_FILE``, ``.netrc`` and their like are ignored: a proxy or a company's CA is named explicitly.
@@ -41,6 +42,7 @@ from voltage_attest.collateral.http_core import (
     HttpRequest,
     Intake,
     Limits,
+    Post,
     cut_off,
     why_unusable_url,
 )
@@ -54,6 +56,7 @@ __all__ = [
     "HttpRequest",
     "Limits",
     "Pace",
+    "Post",
     "why_unusable_url",
 ]
 
@@ -100,7 +103,11 @@ class BoundedClient:
         )
 
     def get(self, request: HttpRequest, *, deadline: float) -> HttpAnswer:
-        """Return the complete answer with status 200, or raise FetchError.
+        """As :meth:`send`, for a request without a body."""
+        return self.send(request, deadline=deadline)
+
+    def send(self, request: HttpRequest, *, deadline: float) -> HttpAnswer:
+        """Send the request, and return the complete answer with status 200, or raise FetchError.
 
         All attempts and waits together take at most ``deadline`` seconds. Only the operating system's name resolution may
         exceed it: that cannot be interrupted.
@@ -128,9 +135,10 @@ class BoundedClient:
     def _exchange_bytes(self, exchange: Exchange, started: float, watchdog: _Watchdog) -> HttpAnswer | Failure:
         pace, request = self._pace, exchange.request
         with self._client.stream(
-            "GET",
+            request.method,
             request.url,
             headers=_headers(request),
+            content=_content(request),
             timeout=_timeout(exchange, started),
             extensions={"trace": watchdog.trace},
         ) as response:
@@ -178,7 +186,11 @@ class AsyncBoundedClient:
         )
 
     async def get(self, request: HttpRequest, *, deadline: float) -> HttpAnswer:
-        """As :meth:`BoundedClient.get`; a cancelled task stops at once."""
+        """As :meth:`send`, for a request without a body."""
+        return await self.send(request, deadline=deadline)
+
+    async def send(self, request: HttpRequest, *, deadline: float) -> HttpAnswer:
+        """As :meth:`BoundedClient.send`; a cancelled task stops at once."""
         pace = self._pace
         exchange = Exchange(request, self._limits, deadline=deadline, now=pace.monotonic(), draw=pace.draw)
         while True:
@@ -202,7 +214,11 @@ class AsyncBoundedClient:
     async def _exchange_bytes(self, exchange: Exchange, started: float) -> HttpAnswer | Failure:
         pace, request = self._pace, exchange.request
         async with self._client.stream(
-            "GET", request.url, headers=_headers(request), timeout=_timeout(exchange, started)
+            request.method,
+            request.url,
+            headers=_headers(request),
+            content=_content(request),
+            timeout=_timeout(exchange, started),
         ) as response:
             intake = Intake(request, response.status_code, response.headers.multi_items(), wall=pace.wall())
             if intake.wants_more:
@@ -271,8 +287,13 @@ def _headers(request: HttpRequest) -> dict[str, str]:
         "User-Agent": f"voltage-attest/{__version__}",
         "Accept": ", ".join(request.content_types) or "*/*",
         "Accept-Encoding": "identity",
+        **({} if request.post is None else {"Content-Type": request.post.content_type}),
         **dict(request.headers),
     }
+
+
+def _content(request: HttpRequest) -> bytes | None:
+    return None if request.post is None else request.post.body
 
 
 def _timeout(exchange: Exchange, now: float) -> httpx.Timeout:

@@ -1,4 +1,4 @@
-"""One bounded GET, decided without I/O: what may be asked, what is taken in of an answer, and whether to ask again.
+"""One bounded GET or POST, decided without I/O: what may be asked, what is taken in of an answer, and whether to ask again.
 
 The shells in :mod:`voltage_attest.collateral.http` move bytes and time; everything that is decided is decided here.
 
@@ -32,6 +32,7 @@ __all__ = [
     "HttpRequest",
     "Intake",
     "Limits",
+    "Post",
     "RetryAfter",
     "why_unusable_url",
 ]
@@ -69,12 +70,21 @@ def why_unusable_url(url: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """What to GET; ValueError (without the header's value) where it could not be sent as it stands.
+class Post:
+    """The body of a POST, and its media type. ``may_be_repeated`` says that it only asks, as OCSP and NRAS requests do."""
 
-    ``what`` names the thing in errors ("the TDX TCB info of FMSPC 90c06f000000"). ``max_bytes`` bounds the body.
+    body: bytes = field(repr=False)
+    content_type: str
+    may_be_repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What to GET, or to POST; ValueError (without the header's value) where it could not be sent as it stands.
+
+    ``what`` names the thing in errors ("the TDX TCB info of FMSPC 90c06f000000"). ``max_bytes`` bounds the answer's body.
     ``content_types`` are the media types accepted, lower case, without parameters; empty means any. ``headers`` are sent and
-    never shown.
+    never shown. With a ``post`` it is a POST, which is sent once unless it says that it may be repeated.
     """
 
     url: str
@@ -82,12 +92,14 @@ class HttpRequest:
     max_bytes: int
     content_types: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    post: Post | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         why = why_unusable_url(self.url)
         if why is not None:
             raise ValueError(f"{self.what}: the address cannot be used: {why}; expected https://. Correct the address.")
-        for name, value in self.headers:
+        body_type = () if self.post is None else (("Content-Type", self.post.content_type),)
+        for name, value in (*body_type, *self.headers):
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 shown = name if _HEADER_NAME.fullmatch(name) else "of malformed name"
                 raise ValueError(
@@ -100,6 +112,16 @@ class HttpRequest:
         """Scheme, host and path: what may be shown of the address."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+    @property
+    def method(self) -> str:
+        """GET or POST."""
+        return "GET" if self.post is None else "POST"
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether asking again changes nothing but the answer."""
+        return self.post is None or self.post.may_be_repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +159,7 @@ OUT_OF_TIME: Final = Failure("did not answer in full", "Try again later, or allo
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and counts for one exchange; its total deadline is given with each ``get``.
+    """Seconds and counts for one exchange; its total deadline is given with each request.
 
     ``connect`` and ``read`` bound one attempt's connection and each wait for bytes. Waits between attempts are drawn from 0 to
     ``backoff`` doubled each time up to ``longest_backoff`` ("full jitter"), or what ``Retry-After`` asks if that is longer.
@@ -172,7 +194,7 @@ Decision = Accept | RetryAfter | GiveUp
 
 
 class Exchange:
-    """The state of one ``get``: attempts made, time left. Pure: told the time (monotonic seconds), it never looks at a clock.
+    """The state of one request: attempts made, time left. Pure: told the time (monotonic seconds), it never looks at a clock.
 
     ``draw`` yields numbers from 0 to 1 for the jitter.
     """
@@ -199,7 +221,7 @@ class Exchange:
         self._attempts += 1
         if isinstance(outcome, HttpAnswer):
             return Accept(outcome)
-        if not outcome.transient:
+        if not outcome.transient or not self.request.may_be_repeated:
             return self._give_up(outcome, "")
         left = self.time_left(now)
         ceiling = min(self._limits.longest_backoff, self._limits.backoff * 2.0 ** (self._attempts - 1))
@@ -208,7 +230,7 @@ class Exchange:
             return self._give_up(outcome, f", {self._attempts} times" if self._attempts > 1 else "")
         if wait >= left:
             asked = "" if outcome.retry_after is None else f" and asks to wait {outcome.retry_after:.0f} s"
-            return self._give_up(outcome, f"{asked}; the {self._deadline:g} s allowed for it do not suffice")
+            return self._give_up(outcome, f"{asked}; the {round(self._deadline, 1):g} s allowed for it do not suffice")
         return RetryAfter(wait)
 
     def _give_up(self, failure: Failure, circumstance: str) -> GiveUp:

@@ -6,20 +6,18 @@ never serialised again. CRLs come as DER, PEM or hex, whatever was asked for. Is
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from voltage_attest.collateral.pcs import KEYS_OF, CollateralRequest, DocumentKind, describe
 from voltage_attest.collateral.strict_json import take_hex, take_int, take_time
+from voltage_attest.collateral.windows import crl_der, crl_window
 from voltage_attest.errors import CollateralFormatError, EvidenceFormatError
-from voltage_attest.evidence.der import INTEGER, SEQUENCE, read_members, read_single
-from voltage_attest.evidence.encoding import strict_base64
 from voltage_attest.evidence.pem import parse_pem_chain
 
 __all__ = ["CHAIN_HEADERS", "PcsDocument", "parse_answer", "why_not_asked_for"]
@@ -37,9 +35,6 @@ _OPENING: Final = re.compile(r'[ \t\n\r]*\{[ \t\n\r]*"(\w+)"[ \t\n\r]*:[ \t\n\r]
 _BETWEEN: Final = re.compile(r'[ \t\n\r]*,[ \t\n\r]*"(\w+)"[ \t\n\r]*:[ \t\n\r]*', re.ASCII)
 _CLOSING: Final = re.compile(r"[ \t\n\r]*\}[ \t\n\r]*")
 _SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{128}")
-_HEX: Final = re.compile(rb"\s*([0-9a-fA-F]+)\s*")
-_PEM_CRL: Final = re.compile(rb"\s*-----BEGIN X509 CRL-----([A-Za-z0-9+/=\r\n]+)-----END X509 CRL-----\s*")
-_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +62,8 @@ def parse_answer(kind: DocumentKind, body: bytes, headers: Mapping[str, str]) ->
     try:
         if kind in _SIGNED_MEMBER:
             return _parse_signed(kind, key, body, headers)
-        der = _crl_der(body, key)
-        issued, next_update = _crl_window(der, key)
+        der = crl_der(body, key)
+        issued, next_update = crl_window(der, key)
         chain = () if kind is DocumentKind.ROOT_CA_CRL else ((KEYS_OF[kind][-1], _issuer_chain(kind, headers)),)
         return PcsDocument(kind, ((key, der.hex()), *chain), issued, next_update)
     except EvidenceFormatError as error:
@@ -146,42 +141,3 @@ def _issuer_chain(kind: DocumentKind, headers: Mapping[str, str]) -> str:
     pem = unquote_to_bytes(value)
     parse_pem_chain(pem, f"the header {names[0]}")
     return pem.decode("ascii")
-
-
-def _crl_der(body: bytes, key: str) -> bytes:
-    if body[:1] == b"\x30" and body[1:2] > b"\x7f":  # a SEQUENCE with a long length; "0" and a digit would be hex text
-        return body
-    text = _HEX.fullmatch(body)
-    if text is not None and len(text[1]) % 2 == 0:
-        return binascii.unhexlify(text[1])
-    armoured = _PEM_CRL.fullmatch(body)
-    if armoured is not None:
-        return strict_base64(armoured[1].translate(None, b"\r\n"), key)
-    raise EvidenceFormatError(f"{key} is neither DER, PEM nor hex", expected="a CRL in one of them")
-
-
-def _crl_window(der: bytes, key: str) -> tuple[datetime, datetime]:
-    """(thisUpdate, nextUpdate) of a CertificateList (RFC 5280, section 5.1)."""
-    outer = read_members(read_single(der, SEQUENCE, key), key)
-    if len(outer) != 3 or outer[0][0] != SEQUENCE:
-        raise EvidenceFormatError(f"{key} is no CRL", expected="a CertificateList (RFC 5280)")
-    fields = read_members(outer[0][1], key)
-    after_version = fields[1:] if fields and fields[0][0] == INTEGER else fields
-    if [tag for tag, _ in after_version[:2]] != [SEQUENCE, SEQUENCE] or len(after_version) < 4:
-        raise EvidenceFormatError(f"{key} is no CRL with nextUpdate", expected="a CertificateList (RFC 5280)")
-    return _asn1_time(after_version[2], key), _asn1_time(after_version[3], key)
-
-
-def _asn1_time(member: tuple[int, bytes], key: str) -> datetime:
-    """UTCTime or GeneralizedTime as RFC 5280 (section 4.1.2.5) restricts them: to the second, in UTC."""
-    tag, octets = member
-    digits = octets[:-1].decode("ascii", "replace")
-    if tag == _UTC_TIME:
-        digits = f"{'20' if digits[:2] < '50' else '19'}{digits}"
-    if tag in {_UTC_TIME, _GENERALIZED_TIME} and octets[-1:] == b"Z" and re.fullmatch(r"\d{14}", digits, re.ASCII):
-        try:
-            month, day, hour, minute, second = [int(digits[start : start + 2]) for start in range(4, 14, 2)]
-            return datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=UTC)
-        except ValueError:
-            pass  # such as February 30th, refused below
-    raise EvidenceFormatError(f"{key} has a malformed date", expected="UTCTime or GeneralizedTime ending in Z")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from voltage_attest.collateral.asking import Question, Reply
 from voltage_attest.collateral.cache import CachedAnswer
 from voltage_attest.collateral.http_core import HttpAnswer, HttpRequest
 from voltage_attest.collateral.pcs import (
@@ -25,7 +26,7 @@ from voltage_attest.collateral.pcs import (
 from voltage_attest.collateral.pcs_answers import CHAIN_HEADERS, PcsDocument, parse_answer, why_not_asked_for
 from voltage_attest.errors import CollateralFormatError, FetchError, InputError, TransportError
 
-__all__ = ["DocumentSource", "Found", "Missing", "Outcome", "Progress", "Pursuit", "Question", "pursue"]
+__all__ = ["DocumentSource", "Found", "Missing", "Outcome", "Progress", "Pursuit", "pursue"]
 
 Progress = Callable[[DocumentKind, str], None]
 """Told of each document what is happening with it, in a few words; called from the threads that fetch."""
@@ -65,17 +66,8 @@ class Missing:
     error: TransportError | InputError
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A request to make now; ``endpoints_left`` counts this endpoint and those that may be asked after it."""
-
-    request: HttpRequest
-    endpoints_left: int
-
-
 Outcome = Found | Missing
-Pursuit = Generator[Question | Outcome, HttpAnswer | FetchError, None]
-"""Yields questions, is sent what came of each, and yields the outcome last."""
+Pursuit = Generator[Question, Reply, Outcome]
 
 
 def pursue(
@@ -98,12 +90,11 @@ def pursue(
             errors.append(found)
         elif found.document.is_current(now):
             progress(kind, "fetched")
-            yield found
-            return
+            return found
         else:
             not_current = not_current or Found(found.document, found.source)
     progress(kind, "not available" if not_current is None else "fetched, not current")
-    yield not_current or Missing(kind, " ".join(reasons), errors[-1])
+    return not_current or Missing(kind, " ".join(reasons), errors[-1])
 
 
 def _accept(

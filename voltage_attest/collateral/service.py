@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from voltage_attest.collateral.asking import DEFAULT_DEADLINE, Asker
 from voltage_attest.collateral.cache import CollateralCache, decode_entry
-from voltage_attest.collateral.http_core import HttpAnswer, Limits
+from voltage_attest.collateral.http_core import Limits
 from voltage_attest.collateral.intel import IntelCollateral
 from voltage_attest.collateral.pcs import (
     INTEL_PCS,
@@ -32,8 +33,8 @@ from voltage_attest.collateral.pcs import (
     pccs_endpoint,
 )
 from voltage_attest.collateral.pcs_answers import PcsDocument, parse_answer, why_not_asked_for
-from voltage_attest.collateral.pursuit import DocumentSource, Found, Missing, Outcome, Progress, Pursuit, Question, pursue
-from voltage_attest.errors import CollateralFormatError, FetchError, InputError, OfflineError, TransportError
+from voltage_attest.collateral.pursuit import DocumentSource, Found, Missing, Outcome, Progress, Pursuit, pursue
+from voltage_attest.errors import CollateralFormatError, InputError, OfflineError, TransportError
 
 if TYPE_CHECKING:
     import httpx
@@ -53,7 +54,6 @@ __all__ = [
     "pccs_endpoint",
 ]
 
-DEFAULT_DEADLINE: Final = 30.0
 _KEPT: Final = 256
 
 
@@ -96,10 +96,6 @@ class _Run:
         """Take a warning, once."""
         self.warnings[text] = None
 
-    def share(self, question: Question) -> float:
-        """Seconds for this request: one that hangs leaves an equal share of the time to each endpoint after it."""
-        return max(0.0, self.ends - time.monotonic()) / question.endpoints_left
-
 
 class CollateralService:
     """Fetches and keeps collateral. Safe to share between threads.
@@ -130,8 +126,7 @@ class CollateralService:
         self.offline = offline
         self._max_age = max_age
         self._deadline = deadline
-        self._proxy, self._tls_ca, self._limits, self._pace = proxy, tls_ca, limits, pace
-        self._transport, self._async_transport = transport, async_transport
+        self._asker = Asker(proxy, tls_ca, limits, pace, transport, async_transport)
         self._parsed: dict[tuple[str, bytes], PcsDocument] = {}
 
     def fetch(
@@ -145,7 +140,7 @@ class CollateralService:
         """
         run = self._begin(request, now, progress, refresh=refresh)
         if run.wanted:
-            self._fetch_wanted(run)
+            run.outcomes += self._asker.follow(self._pursuits(run), ends=run.ends)
             self._keep(run)
         return _assemble(run)
 
@@ -157,7 +152,7 @@ class CollateralService:
 
         run = await asyncio.to_thread(self._begin, request, now, progress, refresh=refresh)
         if run.wanted:
-            await self._fetch_wanted_async(run)
+            run.outcomes += await self._asker.follow_async(self._pursuits(run), ends=run.ends)
             await asyncio.to_thread(self._keep, run)
         return _assemble(run)
 
@@ -182,59 +177,8 @@ class CollateralService:
                 run.wanted.append(kind)
         return run
 
-    def _fetch_wanted(self, run: _Run) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
-        from voltage_attest.collateral.http import BoundedClient
-
-        with (
-            BoundedClient(
-                proxy=self._proxy, tls_ca=self._tls_ca, limits=self._limits, pace=self._pace, transport=self._transport
-            ) as client,
-            ThreadPoolExecutor(len(run.wanted), "collateral") as pool,
-        ):
-
-            def ask(question: Question) -> HttpAnswer | FetchError:
-                try:
-                    return client.get(question.request, deadline=run.share(question))
-                except FetchError as error:
-                    return error
-
-            def follow(kind: DocumentKind) -> Outcome:
-                pursuit = self._pursue(kind, run)
-                step: Question | Outcome = next(pursuit)
-                while isinstance(step, Question):
-                    step = pursuit.send(ask(step))
-                return step
-
-            run.outcomes += pool.map(follow, run.wanted)
-
-    async def _fetch_wanted_async(self, run: _Run) -> None:
-        import asyncio
-
-        from voltage_attest.collateral.http import AsyncBoundedClient
-
-        async with AsyncBoundedClient(
-            proxy=self._proxy, tls_ca=self._tls_ca, limits=self._limits, pace=self._pace, transport=self._async_transport
-        ) as client:
-
-            async def ask(question: Question) -> HttpAnswer | FetchError:
-                try:
-                    return await client.get(question.request, deadline=run.share(question))
-                except FetchError as error:
-                    return error
-
-            async def follow(kind: DocumentKind) -> Outcome:
-                pursuit = self._pursue(kind, run)
-                step: Question | Outcome = next(pursuit)
-                while isinstance(step, Question):
-                    step = pursuit.send(await ask(step))
-                return step
-
-            run.outcomes += await asyncio.gather(*map(follow, run.wanted))
-
-    def _pursue(self, kind: DocumentKind, run: _Run) -> Pursuit:
-        return pursue(kind, self.endpoints, run.request, now=run.now, progress=run.progress)
+    def _pursuits(self, run: _Run) -> list[Pursuit]:
+        return [pursue(kind, self.endpoints, run.request, now=run.now, progress=run.progress) for kind in run.wanted]
 
     def _from_cache(self, kind: DocumentKind, run: _Run) -> Found | None:
         """The document from the first endpoint of which a current one is kept."""
