@@ -22,7 +22,9 @@ from voltage_attest.checks.page import render_checks_page
 
 PACKAGE = Path(voltage_attest.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = ("cryptography", "pydantic", "click", "rich", "httpx", "jsonschema", "openai", "lxml", "tomlkit", "platformdirs")
+HEAVY = (
+    *("cryptography", "pydantic", "click", "rich", "httpx", "jsonschema", "openai", "lxml", "signxml", "jwt", "tomlkit", "platformdirs"),
+)
 MAX_LINES = 400
 
 PROVENANCE_ROW = re.compile(r"^\| `([^`]+)` \| (\d+) \| `([0-9a-f]{64})` \| .+ \|$", re.MULTILINE)

@@ -294,7 +294,7 @@ class NvidiaService:
             happened=f"{happened} and --offline was given",
             remedy="Run `voltage-attest collateral fetch` where there is a network, or pass a bundle.",
         )
-        return NvidiaFailure(wanted.kind, wanted.name, str(error), error)
+        return NvidiaFailure(wanted.kind, wanted.name, f"{wanted.request.what}: {error.happened}", error)
 
     def _from_cache(self, wanted: Wanted, run: _Run) -> _Found | None:
         if self.cache is None or wanted.kept_as is None:

@@ -12,7 +12,7 @@ from voltage_attest.report.plain import hanging, printable, utc
 from voltage_attest.result import AttestationResult, CollateralRecord, EvidenceRecord, TdxClaims, Verdict
 from voltage_attest.tcb_status import TcbStatus
 
-__all__ = ["LABEL_COLUMN", "header_lines"]
+__all__ = ["LABEL_COLUMN", "header_entries", "header_lines"]
 
 LABEL_COLUMN: Final = 14
 
@@ -31,10 +31,11 @@ _IN_WORDS: Final = {
 
 def header_lines(result: AttestationResult, width: int) -> list[str]:
     """The labelled lines between the verdict and the checks."""
-    return [line for label, text in _entries(result) for line in hanging(label, text, LABEL_COLUMN, width)]
+    return [line for label, text in header_entries(result) for line in hanging(label, text, LABEL_COLUMN, width)]
 
 
-def _entries(result: AttestationResult) -> Iterator[tuple[str, str]]:
+def header_entries(result: AttestationResult) -> Iterator[tuple[str, str]]:
+    """Label and text of each; an empty label goes on with the one above."""
     yield "subject", _subject(result)
     if result.policy is None:
         yield "policy", "none"

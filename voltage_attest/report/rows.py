@@ -112,7 +112,7 @@ class Table:
     def _field(self, label: str, text: str | None) -> Iterator[str]:
         if text is None:
             return
-        for number, part in enumerate(_one_value_a_line(text)):
+        for number, part in enumerate(_one_value_a_line(text) if label == "expected" else [text]):
             yield from hanging(f"{' ' * _DETAIL}{'or' if number else label}", part, _FIELD, self.width)
 
     def _skipped(self, rows: list[CheckResult]) -> Iterator[str]:
