@@ -225,10 +225,9 @@ class Verifier:
         return documents
 
     def _warnings(self) -> tuple[str, ...]:
-        warnings = [
-            f"Root of trust '{role}' was replaced: this result says nothing about real hardware."
-            for role in self.roots.replaced
-        ]
+        replaced = " and ".join(f"'{role}'" for role in self.roots.replaced)
+        word = "Root of trust {} was" if len(self.roots.replaced) == 1 else "Roots of trust {} were"
+        warnings = [f"{word.format(replaced)} replaced: this result says nothing about real hardware."] if replaced else []
         tdx, gpu = self.policy.tdx, self.policy.gpu
         if tdx is not None:
             switches = {"unsafe_allow_debug": tdx.unsafe_allow_debug, "unsafe_allow_sept_ve": tdx.unsafe_allow_sept_ve}

@@ -62,8 +62,13 @@ def _label(rows: Sequence[CheckResult]) -> str:
 def _words(claims: GpuClaims | SwitchClaims | None, rows: Sequence[CheckResult]) -> str:
     counts = {status: sum(row.status is status for row in rows) for status in _COUNTED}
     checks = ", ".join(f"{count} {_COUNTED[status]}" for status, count in counts.items() if count)
-    what = "not proven genuine" if claims is None else f"{claims.chip}, ueid {claims.ueid}"
-    return f"{what}: {one_or_many(len(rows), 'check')}, {checks}"
+    return f"{_what(claims, rows)}: {one_or_many(len(rows), 'check')}, {checks}"
+
+
+def _what(claims: GpuClaims | SwitchClaims | None, rows: Sequence[CheckResult]) -> str:
+    if claims is not None:
+        return f"{claims.chip}, PDI {claims.pdi}"
+    return "NVIDIA's attestation service" if rows[0].id.startswith("nras.") else "not proven genuine"
 
 
 def _left_out(table: Table, rows: Iterable[CheckResult], label: str) -> Iterator[str]:
