@@ -45,7 +45,7 @@ NRAS_CHECKS: tuple[Check, ...] = (
         "Each names every key once, and no two name different keys alike.",
         "That any of these keys is NVIDIA's: nras.key proves that.",
         "RFC 7517 (JWK)",
-        "Fetch https://nras.attestation.nvidia.com/.well-known/jwks.json, or pass the set that was saved with the tokens.",
+        "Fetch /.well-known/jwks.json from nras.attestation.nvidia.com, or pass the set that was saved with the tokens.",
         Actor.YOU,
     ),
     Check(

@@ -129,7 +129,7 @@ def why_nras_key_fails(key: NrasKey, pinned: frozenset[bytes]) -> str | None:
 
 
 def _issued(leaf: NrasCertificate, intermediate: NrasCertificate) -> bool:
-    """Whether names and signature link the two, with an algorithm and a key of today's strength."""
+    """Whether names and signature link the two, by SHA-2 and a key of RSA (2048 bits or more), P-256 or P-384."""
     key = intermediate.x509.public_key()
     strong = (isinstance(key, rsa.RSAPublicKey) and key.key_size >= _MIN_RSA_BITS) or (
         isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES)
