@@ -56,12 +56,17 @@ def judge(pod: SimulatedPod) -> AttestationResult:
     return verifier.examine(evidence, pod.collateral().to_json(), at=datetime.now(UTC), nonce=NONCE, fresh=True)
 
 
-@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("fault", STOPPED_BY)
 def test_fault_is_stopped_by_its_own_checks(pod: SimulatedPod, fault: Fault) -> None:
     with pod.faulty(fault):
         result = judge(pod)
     assert failed_ids(result) == STOPPED_BY[fault]
     assert failed_ids(judge(pod)) == set(), "the pod is well again afterwards"
+
+
+def test_every_fault_has_its_checks_here_or_where_pods_have_gpus() -> None:
+    missing = {fault for fault in Fault if fault not in STOPPED_BY}
+    assert {fault.name.split("_")[0] for fault in missing} == {"GPU", "SWITCH", "OCSP"}
 
 
 def test_faults_combine(pod: SimulatedPod) -> None:

@@ -5,6 +5,7 @@
     with SimulatedPod() as pod:
         pod.api_base      # https://localhost:PORT, for GET /v1/pods/{pod.pod_id}/attestation with pod.api_key
         pod.pccs_base     # the same origin: Intel PCS v4, signed by the fake Intel, dated now
+        pod.nvidia_base   # the same origin: NVIDIA's RIM, OCSP, CRL and attestation services, if the pod has GPUs
         pod.openai_base   # .../v1/confidential, OpenAI-compatible
         pod.ca_pem        # the CA that certified the pod's TLS key; made for this pod alone
         pod.root_pem      # the fake Intel's root, for TrustRoots.from_pem(intel=...)
@@ -34,11 +35,16 @@ from voltage_attest.testing.intel.collateral import Collateral
 from voltage_attest.testing.intel.pck import PckFields
 from voltage_attest.testing.intel.quote import QuoteShape
 from voltage_attest.testing.intel.td_report import TdReportFields
+from voltage_attest.testing.nvidia.authority import FakeNvidia
+from voltage_attest.testing.nvidia.fields import NvGpuFields
+from voltage_attest.testing.nvidia.node import NvidiaNode
+from voltage_attest.testing.nvidia.service import NvidiaService
 from voltage_attest.testing.pod_evidence import NONCE_SIZE, Machine, PodKeys, attestation_document, make_e2ee_key
 from voltage_attest.testing.pod_faults import EVERYTHING, INFERENCE, Disturbance, Fault, FaultBoard
 from voltage_attest.testing.pod_inference import answer_inference
 from voltage_attest.testing.pod_intel import PcsService
 from voltage_attest.testing.pod_listener import Endpoint, Listener, Traffic, TrafficMeter
+from voltage_attest.testing.pod_nvidia import PodDevices
 from voltage_attest.testing.pod_wire import Json, Reply, Request, json_reply
 from voltage_attest.testing.tls import WebAuthority, client_context, utc_now
 from voltage_attest.trust import TrustRoots
@@ -51,6 +57,7 @@ _AN_HOUR: Final = timedelta(hours=1)
 _CHANNEL: Final = 'binding = "voltage-attest/1"'
 _TD: Final = TdReportFields()
 _PCK: Final = PckFields()
+_GPU: Final = NvGpuFields()
 
 
 class PodOptions(TypedDict, total=False):
@@ -67,6 +74,10 @@ class PodOptions(TypedDict, total=False):
     intel: FakeIntel | None
     authority: WebAuthority | None
     e2ee: bool
+    gpus: int
+    switches: int
+    gpu: NvGpuFields
+    nvidia: FakeNvidia | None
 
 
 class _Server:
@@ -170,10 +181,11 @@ class SimulatedPod(_Server):
     """One pod. Start it with ``with``; start as many as you like.
 
     ``hostname`` is certified besides localhost and 127.0.0.1. ``td``, ``pck``, ``shape`` and ``tdx_version`` describe the
-    machine, ``attestation_extra`` is added to each attestation answer (``event_log``, ``gpu_evidence``, ...). ``intel`` is a
-    fake Intel of your own, such as one whose collateral has expired; the default issues an hour before the pod is made. Pods
-    that share an ``authority`` are certified by one CA, as instances behind one name are. With ``e2ee`` False no end-to-end key
-    is offered.
+    machine, ``attestation_extra`` is added to each attestation answer (``event_log``, ...). ``intel`` and ``nvidia`` are fakes
+    of your own, such as one whose collateral has expired; the default ones issue an hour before the pod is made. Pods that
+    share an ``authority`` are certified by one CA, as instances behind one name are. With ``e2ee`` False no end-to-end key is
+    offered.
+    ``gpus`` after the pattern ``gpu``, and 4 ``switches`` with 8 of them, attest beside the quote and are bound to it.
     """
 
     def __init__(
@@ -190,13 +202,19 @@ class SimulatedPod(_Server):
         intel: FakeIntel | None = None,
         authority: WebAuthority | None = None,
         e2ee: bool = True,
+        gpus: int = 0,
+        switches: int = 0,
+        gpu: NvGpuFields = _GPU,
+        nvidia: FakeNvidia | None = None,
     ) -> None:
         super().__init__(authority or WebAuthority.create(), ("localhost", hostname, "127.0.0.1", "::1"))
         self.pod_id = pod_id
         self.api_key = api_key
         self.hostname = hostname
+        self.nvidia = nvidia or FakeNvidia(issued_at=utc_now() - _AN_HOUR)
         self.machine = Machine(
             intel=intel or FakeIntel(issued_at=utc_now() - _AN_HOUR),
+            devices=PodDevices(self.nvidia, self.nvidia.node(gpus, switches, gpu=gpu, label=pod_id)),
             td=td,
             pck=pck,
             shape=shape,
@@ -205,6 +223,9 @@ class SimulatedPod(_Server):
         )
         self._e2ee_public_key = make_e2ee_key() if e2ee else None
         self._pcs = PcsService(self.machine)
+        self._nvidia_service = NvidiaService(
+            self.nvidia, self.node, utc_now if nvidia is None else lambda: self.nvidia.issued_at
+        )
         self._board = FaultBoard()
         self._diverted_to: SimulatedPod | HostileTwin | None = None
 
@@ -219,6 +240,11 @@ class SimulatedPod(_Server):
         return self.base
 
     @property
+    def nvidia_base(self) -> str:
+        """One server that stands for NVIDIA's services: what ``NvidiaEndpoints.at`` takes."""
+        return self.base
+
+    @property
     def openai_base(self) -> str:
         """The OpenAI-compatible API."""
         return f"{self.base}/v1/confidential"
@@ -229,9 +255,19 @@ class SimulatedPod(_Server):
         return self.machine.intel.root_pem
 
     @property
+    def node(self) -> NvidiaNode:
+        """The pod's GPUs and switches; empty if it has none."""
+        return self.machine.devices.node
+
+    @property
     def roots(self) -> TrustRoots:
         """The roots under which this pod's evidence verifies."""
-        return TrustRoots.from_pem(intel=self.root_pem)
+        if not self.node.gpus:
+            return TrustRoots.from_pem(intel=self.root_pem)
+        nvidia = self.nvidia
+        return TrustRoots.from_pem(
+            intel=self.root_pem, nvidia_device=nvidia.root_pem, nvidia_rim=nvidia.rim_root_pem, nras=nvidia.nras_pem
+        )
 
     @property
     def e2ee_public_key(self) -> bytes | None:
@@ -245,17 +281,11 @@ class SimulatedPod(_Server):
         """
         td = self.machine.td
         pins = "\n".join(
-            f'{field} = ["{value.hex()}"]'
-            for field, value in (
-                ("mrtd", td.mrtd),
-                ("rtmr0", td.rtmr0),
-                ("rtmr1", td.rtmr1),
-                ("rtmr2", td.rtmr2),
-                ("rtmr3", td.rtmr3),
-            )
+            [f'{field} = ["{getattr(td, field).hex()}"]' for field in ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3")]
         )
         section = "" if channel is None else f"\n[channel]\n{channel}\n"
-        return f'schema = "voltage-attest/policy/1"\nname = "{name}"\n\n[tdx]\n{pins}\n{section}{more}'
+        gpu = self.machine.devices.policy_toml()
+        return f'schema = "voltage-attest/policy/1"\nname = "{name}"\n\n[tdx]\n{pins}\n{gpu}{section}{more}'
 
     def attest(self, nonce: bytes) -> bytes:
         """Return the attestation answer for a nonce of 32 bytes, as the API would send it, faults included."""
@@ -267,6 +297,10 @@ class SimulatedPod(_Server):
     def collateral(self) -> Collateral:
         """Return the nine documents that :attr:`pccs_base` serves at this moment."""
         return self._pcs.collateral(self._board.faults)
+
+    def rims(self) -> dict[str, bytes]:
+        """Return the manifests for the pod's devices by their ids, as :attr:`nvidia_base` serves them when nothing is wrong."""
+        return self._nvidia_service.rims
 
     def set_faults(self, *troubles: Fault | Disturbance) -> None:
         """Let exactly this be wrong from now on; without arguments the pod is well again."""
@@ -314,13 +348,19 @@ class SimulatedPod(_Server):
 
     def _answer_well(self, request: Request) -> Reply:
         path = request.path
-        if not path.startswith("/v1/"):
-            return self._pcs.answer(request, self._board.faults)
+        found = self._answer_vendor(request, self._board.faults)
+        if found is not None:
+            return found
         if not hmac.compare_digest((request.api_key or "").encode(), self.api_key.encode()):
             return _refuse(HTTPStatus.UNAUTHORIZED, "the API key is missing or unknown")
         if path.startswith(INFERENCE):
             return answer_inference(request, self._board.faults)
         return self._answer_attestation(request)
+
+    def _answer_vendor(self, request: Request, faults: frozenset[Fault]) -> Reply | None:
+        """What NVIDIA or Intel answers; None for the provider's own paths."""
+        found = self._nvidia_service.answer(request, faults)
+        return found if found is not None or request.path.startswith("/v1/") else self._pcs.answer(request, faults)
 
     def _answer_attestation(self, request: Request) -> Reply:
         found = _ATTESTATION.fullmatch(request.path)
@@ -349,9 +389,8 @@ class HostileTwin(_Server):
     def _answer(self, request: Request) -> Reply:
         if request.path.startswith(INFERENCE):
             return answer_inference(request, frozenset())
-        if request.path.startswith("/v1/"):
-            return self._pod._answer_attestation(request)  # noqa: SLF001
-        return self._pod._pcs.answer(request, frozenset())  # noqa: SLF001
+        found = self._pod._answer_vendor(request, frozenset())  # noqa: SLF001
+        return found or self._pod._answer_attestation(request)  # noqa: SLF001
 
 
 def _refuse(status: HTTPStatus, message: str) -> Reply:

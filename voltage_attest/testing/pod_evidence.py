@@ -20,6 +20,7 @@ from voltage_attest.testing.intel.quote import QuoteShape
 from voltage_attest.testing.intel.tcb import pad_components
 from voltage_attest.testing.intel.td_report import TdReportFields
 from voltage_attest.testing.pod_faults import Fault
+from voltage_attest.testing.pod_nvidia import PodDevices
 from voltage_attest.testing.pod_wire import Json
 from voltage_attest.testing.tls import TlsIdentity
 
@@ -56,10 +57,11 @@ def make_e2ee_key() -> bytes:
 class Machine:
     """The hardware and the TD on it: whose quotes, of what.
 
-    ``extra`` is added to the attestation answer as it is: the place of ``event_log``, ``gpu_evidence`` and ``switch_evidence``.
+    ``devices`` are its GPUs and switches. ``extra`` is added to the attestation answer as it is: the place of ``event_log``.
     """
 
     intel: FakeIntel
+    devices: PodDevices
     td: TdReportFields = _TD
     pck: PckFields = _PCK
     shape: QuoteShape = QuoteShape.V4
@@ -104,6 +106,7 @@ def attestation_document(
         "mr_td": (_OTHER_MRTD[::-1] if Fault.MR_TD_LIE in faults else td.mrtd).hex(),
         "nonce": shown_nonce.hex(),
         "tls_certificate": named.tls.pem,
+        **machine.devices.documents(report_data, faults),
         **machine.extra,
     }
     if Fault.NO_QUOTE not in faults:

@@ -23,6 +23,7 @@ __all__ = [
     "COLLATERAL",
     "EVERYTHING",
     "INFERENCE",
+    "NVIDIA",
     "Answers",
     "CutConnection",
     "Disturbance",
@@ -45,12 +46,18 @@ INFERENCE: Final = ("/v1/confidential/",)
 COLLATERAL: Final = ("/sgx/", "/tdx/", "/IntelSGXRootCA.der")
 """The endpoints of Intel PCS."""
 
+NVIDIA: Final = ("/v1/rim/", "/ocsp", "/crl", "/.well-known/", "/v3/attest/", "/v4/attest/")
+"""The endpoints of NVIDIA's services. A client that takes the origin for the OCSP responder posts to ``/``: not among them."""
+
 EVERYTHING: Final = ("/",)
 """All paths."""
 
 
 class Fault(Enum):
-    """A lie or a weakness in what the pod says; the value tells what is wrong. Everything is still genuinely signed."""
+    """A lie or a weakness in what the pod says; the value tells what is wrong. Everything is still genuinely signed.
+
+    Those of GPUs and switches show where the pod has such, and where NVIDIA's services are asked.
+    """
 
     STALE_NONCE = "the answer is an older one, made for another nonce, and says so"
     REPLAYED_QUOTE = "the answer names the caller's nonce, its quote is bound to an older one"
@@ -64,6 +71,17 @@ class Fault(Enum):
     MEASUREMENT_INVALID = "the operator itself says measurement_valid: false"
     MR_TD_LIE = "the operator's mr_td is not the MRTD in the quote"
     TRUNCATED_STREAM = "a streamed answer ends early, in good HTTP form, without its terminator"
+    GPU_WRONG_NONCE = "the GPUs' and switches' reports are genuine, and were made for another quote"
+    GPU_DUPLICATE = "the first GPU's evidence stands in the place of the last one's too"
+    GPU_WRONG_CHIP = "the GPUs are labelled as another architecture than NVIDIA certified"
+    GPU_MEASUREMENT_CHANGED = "the first GPU runs other firmware than NVIDIA's manifest for its driver says"
+    GPU_REVOKED = "NVIDIA has revoked the certificate under which the GPUs were provisioned"
+    GPU_HOLD = "NVIDIA has put the certificate under which the GPUs were provisioned on hold"
+    GPU_RIM_MISSING = "NVIDIA's service has no manifest for the GPUs' driver"
+    SWITCH_FOREIGN = "the last switch is genuine, and wired into another machine"
+    SWITCH_UNLOCKED = "the first switch is not locked: its routes can be changed"
+    OCSP_DOWN = "NVIDIA's OCSP responder answers with status 503"
+    OCSP_STALE = "NVIDIA's OCSP responder gives answers of two days ago"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

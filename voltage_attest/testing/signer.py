@@ -9,16 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from voltage_attest.testing.keys import derive_key, sign_raw
+from voltage_attest.testing.keys import derive_key, hash_for, sign_raw
 
-__all__ = ["CertificateFields", "RevocationFields", "Signer", "self_signed"]
+__all__ = ["CertificateFields", "Certified", "RevocationFields", "Signer", "self_signed"]
 
 _REVOKED_AT: Final = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -47,22 +47,23 @@ class CertificateFields:
 class RevocationFields:
     """What a certificate revocation list (CRL) says.
 
-    ``revoked`` holds serial numbers. ``number`` None leaves out the CRL number, ``names_authority`` False the
-    authority key identifier; both are mandatory (RFC 5280, section 5.2). ``critical_extensions`` are added as they
-    are.
+    ``revoked`` holds serial numbers, ``reason`` is theirs. ``number`` None leaves out the CRL number, ``names_authority``
+    False the authority key identifier; both are mandatory (RFC 5280, section 5.2). ``critical_extensions`` are added as
+    they are.
     """
 
     this_update: datetime
     next_update: datetime
     revoked: tuple[int, ...] = ()
+    reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise
     number: int | None = 1
     names_authority: bool = True
     critical_extensions: tuple[x509.ExtensionType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
-    """A certificate, its private key, and the signer that issued it (None: it issued itself).
+class Certified:
+    """A certificate, its private key, and the signer that issued it (None: it issued itself); Intel's and NVIDIA's alike.
 
     ``issuer`` is what the chain shows, not what is checked: ``replace(signer, issuer=other)`` makes a chain that does
     not link, ``replace(signer, key=other)`` one who signs with a key that is not in the certificate.
@@ -71,7 +72,7 @@ class Signer:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey = field(repr=False)
     name: str
-    issuer: Signer | None = None
+    issuer: Self | None = None
 
     @property
     def der(self) -> bytes:
@@ -89,7 +90,7 @@ class Signer:
         return self.certificate.serial_number
 
     @property
-    def chain(self) -> tuple[Signer, ...]:
+    def chain(self) -> tuple[Self, ...]:
         """This signer, its issuer, and so on up to the root."""
         return tuple(self._ascend())
 
@@ -98,21 +99,15 @@ class Signer:
         """The certificates of :attr:`chain` in PEM, leaf first."""
         return "".join(signer.pem for signer in self._ascend())
 
-    def _ascend(self) -> Iterator[Signer]:
-        signer: Signer | None = self
+    def _ascend(self) -> Iterator[Self]:
+        signer: Self | None = self
         while signer is not None:
             yield signer
             signer = signer.issuer
 
     def sign(self, message: bytes) -> bytes:
-        """Sign as Intel signs quotes and JSON: ECDSA P-256 with SHA-256, r || s, 64 bytes."""
+        """Sign as Intel signs quotes and JSON (P-256, SHA-256, 64 bytes), NVIDIA reports (P-384, SHA-384, 96): r || s."""
         return sign_raw(self.key, message)
-
-    def issue(self, fields: CertificateFields) -> Signer:
-        """Issue a certificate with a key of its own."""
-        name = f"{self.name}/{fields.common_name}/{fields.label}"
-        key = derive_key(name)
-        return Signer(_build(fields, name, key.public_key(), self.certificate.subject, self.key), key, name, self)
 
     def revocation_list(self, fields: RevocationFields) -> bytes:
         """Issue a CRL, version 2, in DER."""
@@ -133,11 +128,22 @@ class Signer:
                 x509.RevokedCertificateBuilder()
                 .serial_number(serial)
                 .revocation_date(_REVOKED_AT)
-                .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+                .add_extension(x509.CRLReason(fields.reason), critical=False)
                 .build()
             )
-        crl = builder.sign(self.key, hashes.SHA256(), ecdsa_deterministic=True)
+        crl = builder.sign(self.key, hash_for(self.key), ecdsa_deterministic=True)
         return crl.public_bytes(serialization.Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer(Certified):
+    """One of Intel's: what it issues has Intel's names, extensions and curve."""
+
+    def issue(self, fields: CertificateFields) -> Signer:
+        """Issue a certificate with a key of its own."""
+        name = f"{self.name}/{fields.common_name}/{fields.label}"
+        key = derive_key(name)
+        return Signer(_build(fields, name, key.public_key(), self.certificate.subject, self.key), key, name, self)
 
 
 def self_signed(world: str, fields: CertificateFields) -> Signer:
@@ -175,7 +181,7 @@ def _build(
     )
     for extension in fields.extensions:
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(issuer_key, hashes.SHA256(), ecdsa_deterministic=True)
+    return builder.sign(issuer_key, hash_for(issuer_key), ecdsa_deterministic=True)
 
 
 def _subject(common_name: str) -> x509.Name:

@@ -1,0 +1,1 @@
+"""A simulated NVIDIA: certificates, device reports, reference values, revocation answers and tokens, all reproducible."""
