@@ -38,7 +38,7 @@ def test_the_seal_is_held_by_the_verify_room_alone() -> None:
             continue
         loaded = importlib.import_module(module.name)
         holders |= {module.name for value in vars(loaded).values() if value is types.SEAL}
-    rooms = ("types", "tdx", "gpu_case", "gpu")
+    rooms = ("types", "tdx", "gpu_case", "gpu", "event_log")
     assert holders == {f"voltage_attest.verify.{room}" for room in rooms}
 
 
@@ -57,6 +57,6 @@ def test_a_verified_quote_cannot_be_changed_after_the_fact() -> None:
     """``dataclasses.replace`` carries the seal over: other content must not travel under it."""
     fields = dict.fromkeys(field.name for field in dataclasses.fields(types.VerifiedQuote))
     verified = types.VerifiedQuote(**{**fields, "quote": QUOTE, "pck": PCK, "seal": types.SEAL})  # type: ignore[arg-type]
-    other = dataclasses.replace(QUOTE, td_report=dataclasses.replace(QUOTE.td_report, mrtd=bytes(48)))
+    other = QUOTE._replace(td_report=dataclasses.replace(QUOTE.td_report, mrtd=bytes(48)))
     with pytest.raises(TypeError):
         dataclasses.replace(verified, quote=other)

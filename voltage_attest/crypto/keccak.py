@@ -44,8 +44,12 @@ _ROTATIONS: Final = _rotations()
 
 def keccak_256(data: bytes) -> bytes:
     """32 bytes."""
+    return _sponge(data, 0x01)
+
+
+def _sponge(data: bytes, padding: int) -> bytes:
     padded = bytearray(data) + bytes(_RATE - len(data) % _RATE)
-    padded[len(data)] ^= 0x01
+    padded[len(data)] ^= padding
     padded[-1] ^= 0x80
     lanes = [0] * _LANES
     for start in range(0, len(padded), _RATE):

@@ -13,37 +13,21 @@ The kinds are 0 none, 1 local, 2 kms, 3 tpm. The document of V3 is JSON with ``c
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from voltage_attest.crypto.keccak import keccak_256
 from voltage_attest.errors import EvidenceFormatError
-from voltage_attest.evidence.json_text import JsonObject, JsonView, maybe, parse_json
+from voltage_attest.evidence.json_text import JsonObject, maybe, parse_json
+from voltage_attest.evidence.key_provider import KeyProvider, parse_hex, parse_key_provider
 from voltage_attest.result import Finding, failed, undecided
 
-__all__ = [
-    "KeyProvider",
-    "mr_config_id_v1",
-    "mr_config_id_v2",
-    "mr_config_id_v3",
-    "read_key_provider",
-    "why_mr_config_id_differs",
-]
+__all__ = ["mr_config_id_v1", "mr_config_id_v2", "mr_config_id_v3", "why_mr_config_id_differs"]
 
 _SIZE: Final = 48
 _DOMAIN: Final = b"dstack-mr-config-v3:\0"
 _KINDS: Final = {"none": 0, "local-sgx": 1, "local": 1, "kms": 2, "tpm": 3}
 _MAX_DOCUMENT: Final = 64 * 1024
-_MAX_PROVIDER: Final = 16 * 1024
-_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
-
-
-class KeyProvider(NamedTuple):
-    """Who gave the keys: ``none``, ``local-sgx``, ``kms`` or ``tpm``, and its id (a key or measurement; may be empty)."""
-
-    name: str
-    id: bytes
 
 
 def mr_config_id_v1(compose_hash: bytes) -> bytes:
@@ -59,13 +43,6 @@ def mr_config_id_v2(compose_hash: bytes, app_id: bytes, provider: KeyProvider) -
 def mr_config_id_v3(document: bytes) -> bytes:
     """48 bytes."""
     return (b"\x03" + hashlib.sha256(_DOMAIN + document).digest()).ljust(_SIZE, b"\0")
-
-
-def read_key_provider(payload: bytes) -> KeyProvider:
-    """The payload of a ``key-provider`` event, JSON; :class:`EvidenceFormatError` for anything else."""
-    found = parse_json(payload, "the key-provider event", limit=_MAX_PROVIDER).as_object()
-    view = found.optional("id")
-    return KeyProvider(found.required("name").as_text(64), b"" if view is None else _hex(view))
 
 
 def why_mr_config_id_differs(value: bytes, measured: Callable[[str], bytes | None], document: bytes | None) -> Finding | None:
@@ -87,7 +64,7 @@ def _why_v2_differs(
     value: bytes, measured: Callable[[str], bytes | None], compose_hash: bytes, app_id: bytes
 ) -> Finding | None:
     try:
-        expected = mr_config_id_v2(compose_hash, app_id, read_key_provider(measured("key-provider") or b""))
+        expected = mr_config_id_v2(compose_hash, app_id, parse_key_provider(measured("key-provider") or b""))
     except (EvidenceFormatError, KeyError):
         return _differs(value, "a measured key provider of a known kind", "the key-provider event cannot be read")
     return _compare(value, expected)
@@ -103,7 +80,7 @@ def _why_v3_differs(value: bytes, measured: Callable[[str], bytes | None], docum
 def _why_document_differs(value: bytes, measured: Callable[[str], bytes | None], document: bytes) -> Finding | None:
     try:
         fields = parse_json(document, "the mr_config document", limit=_MAX_DOCUMENT).as_object()
-        provider = read_key_provider(measured("key-provider") or b"")
+        provider = parse_key_provider(measured("key-provider") or b"")
         stated = KeyProvider(fields.required("key_provider").as_text(64), _member(fields, "key_provider_id"))
         same_provider = _KINDS.get(stated.name) == _KINDS.get(provider.name) and stated.id == provider.id
         named = {
@@ -119,14 +96,7 @@ def _why_document_differs(value: bytes, measured: Callable[[str], bytes | None],
 
 
 def _member(fields: JsonObject, key: str) -> bytes:
-    return maybe(fields.optional(key), _hex) or b""
-
-
-def _hex(view: JsonView) -> bytes:
-    text = view.as_text()
-    if not _HEX.fullmatch(text):
-        raise view.wrong("hex digits")
-    return bytes.fromhex(text)
+    return maybe(fields.optional(key), parse_hex) or b""
 
 
 def _compare(value: bytes, expected: bytes) -> Finding | None:
