@@ -7,6 +7,7 @@ subject; otherwise its row says ``not_run`` and why. A row is written once and n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import compress
 from typing import Final, Generic, TypeVar
 
 from voltage_attest.checks import REGISTRY
@@ -28,12 +29,12 @@ class CheckTable(Generic[Case]):
     __slots__ = ("steps",)
 
     def __init__(self, functions: Mapping[str, Callable[[Case], Finding]]) -> None:
-        self.steps: tuple[tuple[str, int, frozenset[str], Callable[[Case], Finding]], ...] = tuple(
-            [
-                (check_id, _POSITION[check_id], frozenset(REGISTRY[check_id].requires), judge)
-                for check_id, judge in functions.items()
-            ]
-        )
+        steps: list[tuple[str, int, frozenset[str], Callable[[Case], Finding]]] = []
+        shared: dict[frozenset[str], frozenset[str]] = {}
+        for check_id, judge in functions.items():
+            requires = frozenset(REGISTRY[check_id].requires)
+            steps.append((check_id, _POSITION[check_id], shared.setdefault(requires, requires), judge))
+        self.steps = tuple(steps)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -54,8 +55,12 @@ class Ledger:
     def run(self, table: CheckTable[Case], case: Case) -> None:
         """Run every check whose prerequisites hold; record the others as ``not_run``."""
         holding, findings = self._holding, self._findings
+        asked: frozenset[str] | None = None
+        met = False
         for check_id, position, requires, judge in table.steps:
-            if requires <= holding:
+            if requires is not asked:  # neighbours share one set: what one of them found, met or not, holds for the next
+                asked, met = requires, requires <= holding
+            if met:
                 finding = judge(case)
                 if findings[position] is not None:
                     raise RuntimeError(f"{check_id} was judged twice")
@@ -94,8 +99,7 @@ class Ledger:
 
     def rows(self) -> tuple[CheckResult, ...]:
         """All rows in the registry's order."""
-        judged, device = zip(_CHECKS, self._findings, strict=True), self._device
-        return tuple([CheckResult.of(check, finding, device) for check, finding in judged if finding is not None])
+        return CheckResult.of_all(compress(_CHECKS, self._findings), filter(None, self._findings), self._device)
 
     def _leave(self, check_id: str) -> None:
         for required in REGISTRY[check_id].requires:

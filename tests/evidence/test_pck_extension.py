@@ -266,3 +266,13 @@ def test_an_entry_without_oid_or_value_is_refused() -> None:
         whole = tlv(0x30, stray + b"".join(entry((number,), value) for number, value in ENTRIES[1:]))
         with pytest.raises(EvidenceFormatError, match="an entry"):
             parse_pck_extension(whole)
+
+
+@pytest.mark.parametrize("number", range(1, 18))
+def test_every_svn_of_an_octet_is_read_in_its_place(number: int) -> None:
+    """All 256 values of each: from 128 on DER needs a zero octet before them."""
+    for svn in range(256):
+        pck = parse_pck_extension(with_svn(number, tlv(0x02, svn.to_bytes(1 + (svn > 127), "big"))))
+        expected = [*DECODED.components, DECODED.pce_svn]
+        expected[number - 1] = svn
+        assert [*pck.components, pck.pce_svn] == expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Final
 
 from voltage_attest.checks.policy import PINNED_FIELDS
@@ -25,6 +26,18 @@ _DEFINED: Final = _DEBUG | _SEPT_VE_DISABLE | 1 << 30 | 1 << 31 | 1 << 63
 
 _XFAM_FIXED_1: Final = 0x3
 _XFAM_ALLOWED: Final = 0x6DBE7
+
+_NO_SERVICE_TD: Final = bytes(48)
+_SERVICE_TD_HISTORY: Final = (
+    "init_servtd_hash",
+    "init_servtd_attr",
+    "init_cpu_svn",
+    "init_tee_tcb_svn",
+    "init_fmspc",
+    "cur_servtd_hash",
+    "cur_servtd_attr",
+)
+_service_td_history: Final = attrgetter(*_SERVICE_TD_HISTORY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +122,19 @@ def service_td(case: TdxAppraisal) -> Finding:
     report = case.verified.quote.td_report
     if not isinstance(report, TdReport15):
         return skipped("a TD report 1.0 has no service-TD fields")
-    found = {"MRSERVICETD": report.mr_service_td}
     pin = case.policy.pins.get("mr_service_td")
-    if isinstance(pin, Pin) and report.mr_service_td in pin.values:
-        found = {}
-    if isinstance(report, TdReport15Ex):
-        found |= {
-            "init_servtd_hash": report.init_servtd_hash,
-            "init_servtd_attr": report.init_servtd_attr,
-            "init_cpu_svn": report.init_cpu_svn,
-            "init_tee_tcb_svn": report.init_tee_tcb_svn,
-            "init_fmspc": report.init_fmspc,
-            "cur_servtd_hash": report.cur_servtd_hash,
-            "cur_servtd_attr": report.cur_servtd_attr,
-        }
-    for name, value in found.items():
-        if any(value):
-            return failed(
-                expected=f"{name} all zero" + (", or a pinned mr_service_td" if name == "MRSERVICETD" else ""),
-                actual=f"{name} {value.hex()}",
-                reason="a service TD is, or was, bound to this TD and can move its state to another machine",
-            )
-    return passed(report.mr_service_td.hex())
+    if report.mr_service_td != _NO_SERVICE_TD and not (isinstance(pin, Pin) and report.mr_service_td in pin.values):
+        name, value, remedy = "MRSERVICETD", report.mr_service_td, ", or a pinned mr_service_td"
+    elif isinstance(report, TdReport15Ex) and b"".join(_service_td_history(report)).strip(b"\0"):
+        name = next(name for name in _SERVICE_TD_HISTORY if any(getattr(report, name)))
+        value, remedy = getattr(report, name), ""
+    else:
+        return passed(report.mr_service_td.hex())
+    return failed(
+        expected=f"{name} all zero{remedy}",
+        actual=f"{name} {value.hex()}",
+        reason="a service TD is, or was, bound to this TD and can move its state to another machine",
+    )
 
 
 def _tcb(case: TdxAppraisal) -> PlatformTcb:
@@ -140,7 +144,7 @@ def _tcb(case: TdxAppraisal) -> PlatformTcb:
 
 
 def _shown(tcb: PlatformTcb) -> str:
-    return tcb.status.value + (f" ({', '.join(tcb.advisory_ids)})" if tcb.advisory_ids else "")
+    return f"{tcb.status} ({', '.join(tcb.advisory_ids)})" if tcb.advisory_ids else f"{tcb.status}"
 
 
 def tcb_status(case: TdxAppraisal) -> Finding:

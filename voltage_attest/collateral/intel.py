@@ -16,6 +16,7 @@ Signatures cover ``tcb_info`` and ``qe_identity`` exactly as these strings stand
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Final, cast
 
 from voltage_attest.collateral.strict_json import parse_strict_json
@@ -50,10 +51,15 @@ class IntelCollateral:
 
     def missing(self) -> tuple[str, ...]:
         """The mandatory keys that are absent."""
-        return tuple(key for key in _KEYS if key != "pck_certificate_chain" and getattr(self, key) is None)
+        texts = _mandatory(self)
+        if None not in texts:
+            return ()
+        return tuple([key for key, text in zip(_MANDATORY, texts, strict=True) if text is None])
 
 
 _KEYS: Final = tuple(field.name for field in fields(IntelCollateral) if field.name != "absences")
+_MANDATORY: Final = tuple(key for key in _KEYS if key != "pck_certificate_chain")
+_mandatory: Final = attrgetter(*_MANDATORY)
 
 
 def parse_intel_collateral(data: bytes) -> IntelCollateral:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Final, cast
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, cast
 
 from voltage_attest.collateral.strict_json import (
     JsonObject,
@@ -33,14 +34,15 @@ __all__ = [
 
 _DOCUMENT: Final = "tcb_info"
 _COMPONENTS: Final = 16
+_COMPONENT_TYPES: Final = [int] * _COMPONENTS
+_svn: Final = itemgetter("svn")
 _MAX_LEVELS: Final = 256
 _MAX_MODULES: Final = 64
 _PLATFORM_STATUSES: Final = {status.value: status for status in PLATFORM_STATUSES}
 _COMPONENT_STATUSES: Final = {status.value: status for status in COMPONENT_STATUSES}
 
 
-@dataclass(frozen=True, slots=True)
-class TcbLevel:
+class TcbLevel(NamedTuple):
     """One level: 16 SGX and 16 TDX component SVNs (one byte each), PCESVN, and what Intel says of platforms that reach it."""
 
     sgx_components: bytes
@@ -51,8 +53,7 @@ class TcbLevel:
     advisory_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentLevel:
+class ComponentLevel(NamedTuple):
     """One level of a TDX module or quoting enclave, by ISVSVN."""
 
     isv_svn: int
@@ -94,7 +95,7 @@ class TcbInfo:
 
 def parse_tcb_info(text: str) -> TcbInfo:
     """Read TDX TCB info V3; :class:`CollateralFormatError` if it is SGX's, of another version, incomplete or ambiguous."""
-    found = parse_strict_json(text, _DOCUMENT)
+    found = parse_strict_json(text, _DOCUMENT, _known_parts)
     kind, version = take_text(found, "id", _DOCUMENT), take_int(found, "version", _DOCUMENT, 0xFFFF)
     if (kind, version) != ("TDX", 3):
         raise CollateralFormatError(
@@ -120,6 +121,18 @@ def parse_tcb_info(text: str) -> TcbInfo:
         identities,
         tuple(levels),
     )
+
+
+def _known_parts(found: JsonObject) -> tuple[list[object], list[str]]:
+    """All objects of a TCB info, by their places, and the times in it: what Intel's documents consist of."""
+    document = cast("dict[str, Any]", found)
+    identities = document.get("tdxModuleIdentities", [])
+    levels = [*document["tcbLevels"], *[level for identity in identities for level in identity["tcbLevels"]]]
+    objects = [document, document["tdxModule"], *identities, *levels]
+    for level in levels:
+        tcb = level["tcb"]
+        objects += (tcb, *tcb.get("sgxtcbcomponents", ()), *tcb.get("tdxtcbcomponents", ()))
+    return objects, [document["issueDate"], document["nextUpdate"], *[level["tcbDate"] for level in levels]]
 
 
 def take_component_levels(found: JsonObject, document: str) -> tuple[ComponentLevel, ...]:
@@ -158,8 +171,8 @@ def _level(entry: JsonObject) -> TcbLevel:
 def _components(tcb: JsonObject, key: str) -> bytes:
     members = tcb.get(key)
     try:
-        svns = [member["svn"] for member in members]  # type: ignore[attr-defined]  # judged by the except below
-        if len(svns) == _COMPONENTS and set(map(type, svns)) == {int}:
+        svns = list(map(_svn, cast("list[JsonObject]", members)))  # judged by the except below
+        if list(map(type, svns)) == _COMPONENT_TYPES:
             return bytes(svns)
     except (TypeError, KeyError, ValueError):
         pass  # not a list of objects with an svn from 0 to 255: refused with all the rest

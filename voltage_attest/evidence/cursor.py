@@ -6,9 +6,15 @@ short fields instead of an error. Nothing in :mod:`voltage_attest.evidence` slic
 
 from __future__ import annotations
 
+from struct import Struct
+from typing import Final
+
 from voltage_attest.errors import EvidenceFormatError
 
 __all__ = ["Cursor"]
+
+_U16: Final = Struct("<H")
+_U32: Final = Struct("<I")
 
 
 class Cursor:
@@ -48,11 +54,13 @@ class Cursor:
 
     def u16(self, field: str) -> int:
         """Two bytes, little-endian."""
-        return int.from_bytes(self.take(2, field), "little")
+        number: int = _U16.unpack(self.take(2, field))[0]
+        return number
 
     def u32(self, field: str) -> int:
         """Four bytes, little-endian."""
-        return int.from_bytes(self.take(4, field), "little")
+        number: int = _U32.unpack(self.take(4, field))[0]
+        return number
 
     def nested(self, size: int, what: str) -> Cursor:
         """A cursor over the next ``size`` bytes, which are thereby taken; its owner must :meth:`finish` it."""

@@ -36,6 +36,9 @@ UTF8_STRING: Final = 0x0C
 PRINTABLE_STRING: Final = 0x13
 SEQUENCE: Final = 0x30
 
+_LONG_LENGTH: Final = 0x80
+"""Set in a length's first octet if more octets follow."""
+
 _MAX_LENGTH_OCTETS: Final = 3
 """Enough for 16 MB, which no structure read here comes near."""
 
@@ -46,11 +49,11 @@ def read_members(octets: bytes, what: str) -> list[tuple[int, bytes]]:
     position, size = 0, len(octets)
     while position < size:
         start = position + 2
-        if start <= size and octets[position + 1] < 0x80 and (end := start + octets[position + 1]) <= size:
-            members.append((octets[position], octets[start:end]))  # a short length that fits: nearly every value
-        else:
+        length = octets[position + 1] if start <= size else _LONG_LENGTH
+        end = start + length
+        if length >= _LONG_LENGTH or end > size:  # else a short length that fits: nearly every value
             start, end = _value_span(octets, position, size, what)
-            members.append((octets[position], octets[start:end]))
+        members.append((octets[position], octets[start:end]))
         position = end
     return members
 
@@ -90,7 +93,7 @@ def _value_span(octets: bytes, position: int, size: int, what: str) -> tuple[int
     if start > size:
         raise _malformed(what, "a cut-off DER header", position)
     length = octets[position + 1]
-    if length & 0x80:
+    if length & _LONG_LENGTH:
         start, length = _read_long_length(octets, position + 1, what)
     end = start + length
     if end > size:

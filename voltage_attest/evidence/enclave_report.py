@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from struct import Struct
+from typing import Final, NamedTuple
 
 from voltage_attest.errors import EvidenceFormatError
 
 __all__ = ["ENCLAVE_REPORT_SIZE", "EnclaveReport", "parse_enclave_report"]
 
-ENCLAVE_REPORT_SIZE: Final = 384
+_LAYOUT: Final = Struct("<16s4s28x16s32s32x32s96xHH60x64s")
+"""CPUSVN, MISCSELECT, ATTRIBUTES, MRENCLAVE, MRSIGNER, ISVPRODID, ISVSVN, REPORTDATA; what lies between is reserved."""
+
+ENCLAVE_REPORT_SIZE: Final = _LAYOUT.size
+"""384 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnclaveReport:
+class EnclaveReport(NamedTuple):
     """The fields that identify an enclave; ``raw`` is the 384 bytes that the PCK key signed.
 
     ``cpu_svn`` 16, ``misc_select`` 4, ``attributes`` 16 (flags 8, XFRM 8), ``mr_enclave`` 32, ``mr_signer`` 32,
@@ -40,14 +43,4 @@ def parse_enclave_report(raw: bytes) -> EnclaveReport:
     """Read an SGX report body; :class:`EvidenceFormatError` unless ``raw`` has 384 bytes."""
     if len(raw) != ENCLAVE_REPORT_SIZE:
         raise EvidenceFormatError(f"an SGX report of {len(raw)} bytes", expected=f"{ENCLAVE_REPORT_SIZE} bytes")
-    return EnclaveReport(
-        raw,
-        raw[0:16],
-        raw[16:20],
-        raw[48:64],
-        raw[64:96],
-        raw[128:160],
-        int.from_bytes(raw[256:258], "little"),
-        int.from_bytes(raw[258:260], "little"),
-        raw[320:384],
-    )
+    return EnclaveReport(raw, *_LAYOUT.unpack(raw))

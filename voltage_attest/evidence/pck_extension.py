@@ -70,6 +70,20 @@ _TCB_ENTRIES: Final = range(1, _CPU_SVN + 1)
 _DYNAMIC_PLATFORM, _CACHED_KEYS, _SMT_ENABLED = range(1, 4)
 _FLAGS: Final = range(_DYNAMIC_PLATFORM, _SMT_ENABLED + 1)
 
+
+def _entry_head(number: int, value_head: bytes, size: int) -> bytes:
+    """What stands in a TCB entry before the last ``size`` octets, those of its value that differ."""
+    oid = PCK_EXTENSION_OID + bytes((_TCB, number))
+    entry = bytes((OBJECT_IDENTIFIER, len(oid))) + oid + value_head
+    return bytes((SEQUENCE, len(entry) + size)) + entry
+
+
+_SVN_HEADS: Final = tuple(
+    [(_entry_head(number, b"\x02\x01", 1), _entry_head(number, b"\x02\x02\0", 1)) for number in range(1, _CPU_SVN)]
+)
+"""Of an SVN below 128; and of one up to 255, where DER puts a zero octet so that the INTEGER is not negative."""
+_CPU_SVN_HEAD: Final = _entry_head(_CPU_SVN, b"\x04\x10", 16)
+
 _Entries = dict[int, tuple[int, bytes]]
 """Last OID arc to (tag, value)."""
 
@@ -80,15 +94,13 @@ def parse_pck_extension(value: bytes) -> PckExtension:
     missing = [_NAMES[number] for number in _MANDATORY if number not in entries]
     if missing:
         raise EvidenceFormatError(f"PCK extension without {', '.join(missing)}", expected="all mandatory entries")
-    tcb = _read_entries(_octets(entries, _TCB, SEQUENCE, None), bytes((_TCB,)), _TCB_ENTRIES, "TCB")
-    if len(tcb) != len(_TCB_ENTRIES):
-        raise EvidenceFormatError(f"TCB with {len(tcb)} entries", expected=f"{len(_TCB_ENTRIES)} entries")
+    components, pce_svn, cpu_svn = _read_tcb(_octets(entries, _TCB, SEQUENCE, None))
     flags = _read_flags(entries)
     return PckExtension(
         ppid=_octets(entries, _PPID, OCTET_STRING, 16),
-        components=tuple([_unsigned(tcb, number, 0xFF) for number in range(1, _PCE_SVN)]),
-        pce_svn=_unsigned(tcb, _PCE_SVN, 0xFFFF),
-        cpu_svn=_octets(tcb, _CPU_SVN, OCTET_STRING, 16),
+        components=components,
+        pce_svn=pce_svn,
+        cpu_svn=cpu_svn,
         pce_id=_octets(entries, _PCE_ID, OCTET_STRING, 2),
         fmspc=_octets(entries, _FMSPC, OCTET_STRING, 6),
         sgx_type=_sgx_type(_octets(entries, _SGX_TYPE, ENUMERATED, 1)[0]),
@@ -99,22 +111,65 @@ def parse_pck_extension(value: bytes) -> PckExtension:
     )
 
 
+def _read_tcb(octets: bytes) -> tuple[tuple[int, ...], int, bytes]:
+    """Components, PCESVN and CPUSVN; the order of the entries is free."""
+    issued = _read_tcb_as_issued(octets)
+    if issued is not None:
+        return issued
+    tcb = _read_entries(octets, bytes((_TCB,)), _TCB_ENTRIES, "TCB")
+    if len(tcb) != len(_TCB_ENTRIES):
+        raise EvidenceFormatError(f"TCB with {len(tcb)} entries", expected=f"{len(_TCB_ENTRIES)} entries")
+    return (
+        tuple([_unsigned(tcb, number, 0xFF) for number in range(1, _PCE_SVN)]),
+        _unsigned(tcb, _PCE_SVN, 0xFFFF),
+        _octets(tcb, _CPU_SVN, OCTET_STRING, 16),
+    )
+
+
+def _read_tcb_as_issued(octets: bytes) -> tuple[tuple[int, ...], int, bytes] | None:
+    """The same where it stands as Intel issues it, entries in order and SVNs below 256: compared, not taken apart."""
+    position, svns = 0, b""
+    for short, long in _SVN_HEADS:
+        head = short if octets.startswith(short, position) else long
+        if not octets.startswith(head, position):
+            return None
+        position += len(head)
+        svn = octets[position : position + 1]
+        if (svn >= b"\x80") is not (head is long):
+            return None
+        position += 1
+        svns += svn
+    cpu_svn = octets[position + len(_CPU_SVN_HEAD) :]
+    if not octets.startswith(_CPU_SVN_HEAD, position) or len(cpu_svn) != 16:
+        return None
+    *components, pce_svn = svns
+    return tuple(components), pce_svn, cpu_svn
+
+
 def _read_entries(octets: bytes, arc: bytes, allowed: range, what: str) -> _Entries:
     """Read {OID, value} entries; keys are the OID's last arc below the extension's own and ``arc``."""
     prefix = PCK_EXTENSION_OID + arc
+    head = bytes((OBJECT_IDENTIFIER, len(prefix) + 1)) + prefix  # an entry's first octets, all but the last arc
+    size = len(head)
     entries: _Entries = {}
     for tag, entry in read_members(octets, what):
-        members = read_members(entry, what)
-        if tag != SEQUENCE or len(members) != 2 or members[0][0] != OBJECT_IDENTIFIER:
-            raise EvidenceFormatError(f"{what}: an entry {entry.hex()}", expected="a SEQUENCE of OID and value")
-        oid = members[0][1]
-        number = oid[-1] if oid[:-1] == prefix else 0
+        values = read_members(entry[size + 1 :], what) if entry.startswith(head) else []
+        if tag != SEQUENCE or len(values) != 1:
+            raise _foreign_entry(tag, entry, what)
+        number = entry[size]
         if number not in allowed:
-            raise EvidenceFormatError(f"{what}: unknown entry {oid.hex()}", expected="only the specified entries")
+            raise _foreign_entry(tag, entry, what)
         if number in entries:
             raise EvidenceFormatError(f"{what}: entry {number} occurs twice", expected="each entry once")
-        entries[number] = members[1]
+        entries[number] = values[0]
     return entries
+
+
+def _foreign_entry(tag: int, entry: bytes, what: str) -> EvidenceFormatError:
+    members = read_members(entry, what)
+    if tag != SEQUENCE or len(members) != 2 or members[0][0] != OBJECT_IDENTIFIER:
+        return EvidenceFormatError(f"{what}: an entry {entry.hex()}", expected="a SEQUENCE of OID and value")
+    return EvidenceFormatError(f"{what}: unknown entry {members[0][1].hex()}", expected="only the specified entries")
 
 
 def _octets(entries: _Entries, number: int, tag: int, size: int | None) -> bytes:
@@ -129,8 +184,10 @@ def _octets(entries: _Entries, number: int, tag: int, size: int | None) -> bytes
 
 def _unsigned(entries: _Entries, number: int, limit: int) -> int:
     """A non-negative INTEGER, minimally encoded (a leading zero octet exactly where the next has its high bit set)."""
-    octets = _octets(entries, number, INTEGER, None)
+    tag, octets = entries[number]
     value = int.from_bytes(octets, "big", signed=True)
+    if tag != INTEGER:
+        _octets(entries, number, INTEGER, None)
     if not octets or not 0 <= value <= limit or len(octets) != value.bit_length() // 8 + 1:
         raise EvidenceFormatError(f"entry {number}: INTEGER {octets.hex()}", expected=f"0 to {limit}, minimally encoded")
     return value

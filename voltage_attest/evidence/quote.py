@@ -17,9 +17,9 @@ Sources: Intel TDX DCAP Quoting Library API, A.3; QVL ``QuoteVerification/Quote.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from struct import Struct
+from typing import Final, NamedTuple
 
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.cursor import Cursor
@@ -32,6 +32,16 @@ __all__ = ["HEADER_SIZE", "INTEL_QE_VENDOR_ID", "CertificationDataType", "TdxQuo
 HEADER_SIZE: Final = 48
 INTEL_QE_VENDOR_ID: Final = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 
+_HEADER: Final = Struct("<HI4s16s20s")
+"""What follows the version: key type, TEE type, reserved, QE vendor id, user data."""
+
+_SIGNED: Final = Struct("<64s64sHI")
+"""Quote signature, attestation key; type and size of what follows."""
+
+_VOUCHED: Final = Struct(f"<{ENCLAVE_REPORT_SIZE}s64sH")
+"""QE report, its signature; size of the authentication data that follows."""
+
+_TYPE_AND_SIZE: Final = Struct("<HI")
 _ECDSA_P256: Final = 2
 _TEE_SGX: Final = 0x00
 _TEE_TDX: Final = 0x81
@@ -49,11 +59,12 @@ class CertificationDataType(IntEnum):
     PLATFORM_MANIFEST = 7
 
 
-_INNER_TYPES: Final = range(CertificationDataType.PPID_CLEARTEXT, CertificationDataType.PCK_CHAIN + 1)
+_QE_REPORT: Final = int(CertificationDataType.QE_REPORT)
+_BODY_TYPES: Final = {int(kind): kind for kind in TD_REPORT_SIZES}
+_INNER_TYPES: Final = {int(kind): kind for kind in CertificationDataType if kind <= CertificationDataType.PCK_CHAIN}
 
 
-@dataclass(frozen=True, slots=True)
-class TdxQuote:
+class TdxQuote(NamedTuple):
     """One TDX quote. ``raw`` ends at the declared end; ``padding`` counts the zero bytes after it.
 
     ``signed_bytes`` is what the attestation key signed. ``signature`` is r||s (64), ``attestation_key`` x||y (64), both
@@ -91,8 +102,7 @@ def parse_quote(data: bytes) -> TdxQuote:
             remedy="Check that the file is a quote, not a TD report or other evidence.",
             offset=0,
         )
-    key_type = cursor.u16("attestation key type")
-    tee_type = cursor.u32("TEE type")
+    key_type, tee_type, reserved, qe_vendor_id, user_data = _HEADER.unpack(cursor.take(_HEADER.size, "header"))
     _require_tdx(version, tee_type)
     if key_type != _ECDSA_P256:
         raise EvidenceFormatError(
@@ -101,34 +111,31 @@ def parse_quote(data: bytes) -> TdxQuote:
             remedy="No Intel quoting enclave in production signs with another; ask the provider.",
             offset=2,
         )
-    reserved = cursor.take(4, "reserved")
-    qe_vendor_id = cursor.take(16, "QE vendor id")
-    user_data = cursor.take(20, "user data")
     body_type = BodyType.TD_REPORT_10 if version == 4 else _read_body_type(cursor)
     td_report = parse_td_report(body_type, cursor.take(TD_REPORT_SIZES[body_type], "TD report"))
     signed_bytes = data[: cursor.position]
 
     signature_data = cursor.nested(cursor.u32("signature data size"), "signature data")
     end = cursor.position
-    signature = signature_data.take(64, "quote signature")
-    attestation_key = signature_data.take(64, "attestation key")
-    outer_type = signature_data.u16("certification data type")
-    if outer_type != CertificationDataType.QE_REPORT:
+    signature, attestation_key, outer_type, qe_size = _SIGNED.unpack(
+        signature_data.take(_SIGNED.size, "quote signature and attestation key")
+    )
+    if outer_type != _QE_REPORT:
         raise EvidenceFormatError(
             f"outer certification data type {outer_type}",
             expected="6 (QE report certification data)",
-            offset=signature_data.position - 2,
+            offset=signature_data.position - 6,
         )
-    qe_data = signature_data.nested(signature_data.u32("certification data size"), "QE report certification data")
+    qe_data = signature_data.nested(qe_size, "QE report certification data")
     signature_data.finish()
 
-    qe_report = parse_enclave_report(qe_data.take(ENCLAVE_REPORT_SIZE, "QE report"))
-    qe_report_signature = qe_data.take(64, "QE report signature")
-    qe_auth_data = qe_data.take(qe_data.u16("QE authentication data size"), "QE authentication data")
-    inner_type = qe_data.u16("inner certification data type")
-    if inner_type not in _INNER_TYPES:
-        raise EvidenceFormatError(f"inner certification data type {inner_type}", expected="1 to 5", offset=qe_data.position - 2)
-    certification_data = qe_data.take(qe_data.u32("inner certification data size"), "certification data")
+    qe_report, qe_report_signature, auth_size = _VOUCHED.unpack(qe_data.take(_VOUCHED.size, "QE report and signature"))
+    qe_auth_data = qe_data.take(auth_size, "QE authentication data")
+    number, inner_size = _TYPE_AND_SIZE.unpack(qe_data.take(_TYPE_AND_SIZE.size, "type and size of certification data"))
+    inner_type = _INNER_TYPES.get(number)
+    if inner_type is None:
+        raise EvidenceFormatError(f"inner certification data type {number}", expected="1 to 5", offset=qe_data.position - 6)
+    certification_data = qe_data.take(inner_size, "certification data")
     qe_data.finish()
 
     return TdxQuote(
@@ -142,10 +149,10 @@ def parse_quote(data: bytes) -> TdxQuote:
         signed_bytes,
         signature,
         attestation_key,
-        qe_report,
+        parse_enclave_report(qe_report),
         qe_report_signature,
         qe_auth_data,
-        CertificationDataType(inner_type),
+        inner_type,
         certification_data,
         _count_padding(data, end),
     )
@@ -164,12 +171,12 @@ def _require_tdx(version: int, tee_type: int) -> None:
 
 
 def _read_body_type(cursor: Cursor) -> BodyType:
-    number, size = cursor.u16("body type"), cursor.u32("body size")
-    if number not in TD_REPORT_SIZES:
+    number, size = _TYPE_AND_SIZE.unpack(cursor.take(_TYPE_AND_SIZE.size, "body type and size"))
+    body_type = _BODY_TYPES.get(number)
+    if body_type is None:
         raise EvidenceFormatError(
             f"quote body type {number}", expected="2, 3 or 4 (TD report 1.0, 1.5 or 1.5ex)", offset=HEADER_SIZE
         )
-    body_type = BodyType(number)
     if size != TD_REPORT_SIZES[body_type]:
         raise EvidenceFormatError(
             f"quote body type {number} of {size} bytes",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from struct import Struct
 from typing import Final
 
 from voltage_attest.errors import EvidenceFormatError
@@ -77,34 +78,30 @@ class TdReport15Ex(TdReport15):
     cur_servtd_attr: bytes
 
 
-def _spans(*sizes: int) -> tuple[slice, ...]:
-    """Consecutive slices of the given sizes, from 0."""
-    spans, start = [], 0
-    for size in sizes:
-        spans.append(slice(start, start + size))
-        start += size
-    return tuple(spans)
+def _consecutive(*sizes: int) -> Struct:
+    """Byte strings of the given sizes, one after the other."""
+    return Struct("".join([f"{size}s" for size in sizes]))
 
 
 _SIZES_10: Final = (16, 48, 48, 8, 8, 8, 48, 48, 48, 48, 48, 48, 48, 48, 64)
 _SIZES_15: Final = (*_SIZES_10, 16, 48)
 _SIZES_15_EX: Final = (*_SIZES_15, 1, 32, 48, 48, 8, 16, 16, 12, 48, 8)
 
-_LAYOUTS: Final[dict[BodyType, tuple[type[TdReport], tuple[slice, ...]]]] = {
-    BodyType.TD_REPORT_10: (TdReport, _spans(*_SIZES_10)),
-    BodyType.TD_REPORT_15: (TdReport15, _spans(*_SIZES_15)),
-    BodyType.TD_REPORT_15_EX: (TdReport15Ex, _spans(*_SIZES_15_EX)),
+_LAYOUTS: Final[dict[BodyType, tuple[type[TdReport], Struct]]] = {
+    BodyType.TD_REPORT_10: (TdReport, _consecutive(*_SIZES_10)),
+    BodyType.TD_REPORT_15: (TdReport15, _consecutive(*_SIZES_15)),
+    BodyType.TD_REPORT_15_EX: (TdReport15Ex, _consecutive(*_SIZES_15_EX)),
 }
 
-TD_REPORT_SIZES: Final[dict[BodyType, int]] = {kind: spans[-1].stop for kind, (_, spans) in _LAYOUTS.items()}
+TD_REPORT_SIZES: Final[dict[BodyType, int]] = {kind: layout.size for kind, (_, layout) in _LAYOUTS.items()}
 """Bytes of each TD report: 584, 648, 885."""
 
 
 def parse_td_report(body_type: BodyType, body: bytes) -> TdReport:
     """Read a TD report of that type; :class:`EvidenceFormatError` unless ``body`` has exactly its size."""
-    model, spans = _LAYOUTS[body_type]
-    if len(body) != spans[-1].stop:
+    model, layout = _LAYOUTS[body_type]
+    if len(body) != layout.size:
         raise EvidenceFormatError(
-            f"a TD report of type {int(body_type)} with {len(body)} bytes", expected=f"{spans[-1].stop} bytes"
+            f"a TD report of type {int(body_type)} with {len(body)} bytes", expected=f"{layout.size} bytes"
         )
-    return model(*[body[span] for span in spans])
+    return model(*layout.unpack(body))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 
 from voltage_attest.crypto.certificates import Certificate, CertificateLoader, link_key, load_constant, load_root
 from voltage_attest.crypto.signatures import PointLoader, SignatureMemo
@@ -13,7 +12,7 @@ from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID, PckExtensio
 from voltage_attest.evidence.quote import CertificationDataType, TdxQuote
 from voltage_attest.result import failed
 from voltage_attest.trust import TrustRoots, known_issuing_certificates
-from voltage_attest.verify.documents import Documents
+from voltage_attest.verify.documents import Documents, Window, common_window
 from voltage_attest.verify.unreadable import Unreadable
 
 __all__ = ["CollateralCase", "PckChain", "PckReader", "QuoteCase", "Workshop"]
@@ -23,11 +22,12 @@ _CHAIN_LENGTH = 3
 
 @dataclass(frozen=True, slots=True)
 class PckChain:
-    """The quote's certificates as found: PCK leaf, PCK CA, root; and the leaf's SGX extension."""
+    """The quote's certificates as found: PCK leaf, PCK CA, root; the window they have in common; the leaf's SGX extension."""
 
     leaf: Certificate
     ca: Certificate
     root: Certificate
+    window: Window
     extension: PckExtension
 
     @property
@@ -91,7 +91,7 @@ def _read_pck_chain(quote: TdxQuote, loader: CertificateLoader) -> PckChain | Un
                 )
             )
         leaf, ca, root = certificates
-        return PckChain(leaf, ca, root, parse_pck_extension(value))
+        return PckChain(leaf, ca, root, common_window(certificates), parse_pck_extension(value))
     except InputError as error:
         return Unreadable(failed(expected=error.expected, actual=error.found, reason="the PCK chain cannot be read"))
 
@@ -125,15 +125,13 @@ class CollateralCase:
     memo: SignatureMemo
 
 
-@dataclass(frozen=True)
 class QuoteCase:
-    """A quote under judgement with its collateral. ``pck`` is read once per case."""
+    """A quote under judgement with its collateral, and the PCK chain read from it."""
 
-    quote: TdxQuote
-    collateral: CollateralCase
-    workshop: Workshop
+    __slots__ = ("collateral", "pck", "quote", "workshop")
 
-    @cached_property
-    def pck(self) -> PckChain | Unreadable:
-        """The quote's PCK chain."""
-        return self.workshop.pck_chains.read(self.quote, self.workshop.loader)
+    def __init__(self, quote: TdxQuote, collateral: CollateralCase, workshop: Workshop) -> None:
+        self.quote = quote
+        self.collateral = collateral
+        self.workshop = workshop
+        self.pck = workshop.pck_chains.read(quote, workshop.loader)

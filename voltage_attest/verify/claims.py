@@ -94,12 +94,12 @@ def _record(
 def earliest_end(documents: Documents, *others: datetime | None) -> datetime | None:
     """The first instant at which a document used here ends, or one of ``others``; None when nothing has an end."""
     ends = [end for end in others if end is not None]
-    return min((*documents.remembered("ends", lambda: _ends(documents)), *ends), default=None)
+    return min((*documents.remembered("end", lambda: _first_end(documents)), *ends), default=None)
 
 
-def _ends(documents: Documents) -> tuple[datetime, ...]:
-    """When each document and certificate of the collateral ends."""
+def _first_end(documents: Documents) -> tuple[datetime, ...]:
+    """When the first document or certificate of the collateral ends; nothing where none has an end."""
     chains = (documents.signed_tcb_info.chain, documents.signed_qe_identity.chain, documents.pck_crl_issuer_chain)
     ends = [certificate.not_after for chain in chains if not isinstance(chain, Unreadable) for certificate in chain]
     windows = map(_window, (documents.root_crl, documents.pck_crl, documents.tcb_info, documents.qe_identity))
-    return (*ends, *[end for _, end in windows if end is not None])
+    return tuple(sorted((*ends, *[end for _, end in windows if end is not None]))[:1])

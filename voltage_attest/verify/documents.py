@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Final, TypeVar, cast
 
@@ -18,22 +19,33 @@ from voltage_attest.errors import CollateralFormatError, InputError
 from voltage_attest.result import failed, undecided
 from voltage_attest.verify.unreadable import Unreadable
 
-__all__ = ["Chain", "Documents", "SignedDocument"]
+__all__ = ["Chain", "Documents", "SignedDocument", "Window", "common_window"]
 
 Document = TypeVar("Document")
 Derived = TypeVar("Derived")
 Chain = tuple[Certificate, ...]
+Window = tuple[datetime, datetime]
+"""First and last moment (UTC), both included; empty where the first is after the last."""
 
 _REMEMBERED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class SignedDocument:
-    """A JSON document signed by Intel's TCB signer: its exact bytes, the raw signature r||s (64 bytes), the signer's chain."""
+    """A JSON document signed by Intel's TCB signer: its exact bytes, the raw signature r||s (64 bytes), the signer's chain.
+
+    ``window`` is the one that the certificates of the chain have in common.
+    """
 
     message: bytes | Unreadable
     signature: bytes | Unreadable
     chain: Chain | Unreadable
+    window: Window | Unreadable
+
+
+def common_window(chain: Chain) -> Window:
+    """The window that all certificates of ``chain`` have in common."""
+    return max([certificate.not_before for certificate in chain]), min([certificate.not_after for certificate in chain])
 
 
 class Documents:
@@ -116,10 +128,12 @@ class Documents:
         return self._loader.chain(_ascii(pem, key), key)
 
     def _signed(self, key: str) -> SignedDocument:
+        chain = self._read(f"{key}_issuer_chain", self._chain)
         return SignedDocument(
             self._read(key, _exact_bytes),
             self._read(f"{key}_signature", _raw_signature),
-            self._read(f"{key}_issuer_chain", self._chain),
+            chain,
+            chain if isinstance(chain, Unreadable) else common_window(chain),
         )
 
     def _read(self, key: str, parse: Callable[[str, str], Document]) -> Document | Unreadable:

@@ -34,8 +34,8 @@ def verify_quote(case: QuoteCase, ledger: Ledger) -> VerifiedQuote | None:
     if pck is None or not ledger.holds(*AUTHENTIC_QUOTE):
         return None
     tcb = tcb_case.matched.tcb if ledger.holds("tdx.tcb.converged") else None
-    ends = [certificate.not_after for certificate in pck.certificates]
-    return VerifiedQuote(case.quote, pck.extension, min(ends), tcb, SEAL)
+    _, pck_not_after = pck.window
+    return VerifiedQuote(case.quote, pck.extension, pck_not_after, tcb, SEAL)
 
 
 QUOTE_IDS: Final = (*QUOTE_CHECKS.ids, *TCB_CHECKS.ids)

@@ -26,46 +26,41 @@ _SIGNER_CHAIN_LENGTH: Final = 2
 _Check = Callable[[CollateralCase], Finding]
 
 
-@lru_cache(maxsize=1024)
 def stamp(moment: datetime) -> str:
     """``moment`` (UTC) as RFC 3339."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
+@lru_cache(maxsize=1024)
+def _shown(start: datetime, end: datetime) -> str:
+    return f"{stamp(start)} to {stamp(end)}"
+
+
 def judge_window(start: datetime, end: datetime, at: datetime, what: str) -> Finding:
     """Whether ``start <= at <= end``; both ends belong to the window."""
-    window = f"{stamp(start)} to {stamp(end)}"
+    window = _shown(start, end)
     if start <= at <= end:
         return passed(window)
     lapse = "is not yet valid" if at < start else "has expired"
     return failed(expected=window, actual=stamp(at), reason=f"{what} {lapse} at the appraisal time")
 
 
-def judge_certificate_dates(chain: tuple[Certificate, ...], at: datetime) -> Finding:
-    """Whether ``at`` lies in the window of every certificate; the first that fails is named."""
-    for certificate in chain:
-        if not certificate.not_before <= at <= certificate.not_after:
-            return judge_window(certificate.not_before, certificate.not_after, at, certificate.common_name)
-    start = max([certificate.not_before for certificate in chain])
-    end = min([certificate.not_after for certificate in chain])
-    return judge_window(start, end, at, chain[0].common_name)
+def judge_certificate_dates(chain: tuple[Certificate, ...], window: tuple[datetime, datetime], at: datetime) -> Finding:
+    """Whether ``at`` lies in ``window``, the one that all certificates have in common; the first that fails is named."""
+    start, end = window
+    if start <= at <= end:
+        return passed(_shown(start, end))
+    outside = next(certificate for certificate in chain if not certificate.not_before <= at <= certificate.not_after)
+    return judge_window(outside.not_before, outside.not_after, at, outside.common_name)
 
 
 def crl_is_signed(case: CollateralCase, crl: RevocationList, issuer: Certificate) -> Finding:
     """Whether ``crl`` is ``issuer``'s own list, with lists found good remembered by all their bytes."""
-    why: list[str] = []
-
-    def compute() -> bool:
-        reason = why_not_issued_by(crl, issuer)
-        if reason is not None:
-            why.append(reason)
-        return reason is None
-
-    if case.memo.holds((b"crl", issuer.der, crl.der), compute):
+    if case.memo.holds((b"crl", issuer.der, crl.der), lambda: why_not_issued_by(crl, issuer) is None):
         return passed(f"CRL number {crl.crl_number}")
     return failed(
         expected=f"a CRL issued and signed by {issuer.common_name}",
-        actual=why[0],
+        actual=f"{why_not_issued_by(crl, issuer)}",
         reason="the revocation list is not this CA's own",
     )
 
@@ -113,22 +108,26 @@ class _SignerChecks:
 
     def signer(self, case: CollateralCase) -> Finding:
         certificate = given(self.pick(case).chain)[0]
-        for wrong, actual in (
-            (certificate.common_name != _TCB_SIGNER, certificate.common_name),
-            (PCK_EXTENSION_OID in certificate.extensions.values, "a certificate with the SGX (PCK) extension"),
-            (certificate.extensions.is_ca or certificate.extensions.may_certify, "a CA certificate"),
-            (not certificate.extensions.may_sign, "a certificate that may not sign"),
-        ):
-            if wrong:
-                return failed(
-                    expected=f"an end-entity certificate named {_TCB_SIGNER!r}",
-                    actual=actual,
-                    reason=f"this certificate has no authority to sign a {self.name}",
-                )
-        return passed(certificate.common_name)
+        extensions = certificate.extensions
+        if certificate.common_name != _TCB_SIGNER:
+            actual = certificate.common_name
+        elif PCK_EXTENSION_OID in extensions.values:
+            actual = "a certificate with the SGX (PCK) extension"
+        elif extensions.is_ca or extensions.may_certify:
+            actual = "a CA certificate"
+        elif not extensions.may_sign:
+            actual = "a certificate that may not sign"
+        else:
+            return passed(certificate.common_name)
+        return failed(
+            expected=f"an end-entity certificate named {_TCB_SIGNER!r}",
+            actual=actual,
+            reason=f"this certificate has no authority to sign a {self.name}",
+        )
 
     def signer_validity(self, case: CollateralCase) -> Finding:
-        return judge_certificate_dates(given(self.pick(case).chain), case.at)
+        document = self.pick(case)
+        return judge_certificate_dates(given(document.chain), given(document.window), case.at)
 
     def signer_revocation(self, case: CollateralCase) -> Finding:
         certificate = given(self.pick(case).chain)[0]

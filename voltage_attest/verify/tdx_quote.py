@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import Final
 
 from voltage_attest.crypto.certificates import Certificate, why_chain_fails
@@ -47,7 +48,7 @@ def pck_chain(case: QuoteCase) -> Finding:
     """tdx.pck.chain."""
     reason = why_chain_fails(given(case.pck).certificates, case.collateral.root, case.workshop.memo)
     if reason is None:
-        return passed(f"root {hashlib.sha256(case.collateral.root.der).hexdigest()}")
+        return passed(f"root {_sha256(case.collateral.root.der)}")
     return failed(
         expected=f"a chain to {case.collateral.root.common_name}, byte for byte the pinned one",
         actual=reason,
@@ -55,27 +56,36 @@ def pck_chain(case: QuoteCase) -> Finding:
     )
 
 
+@lru_cache(maxsize=8)
+def _sha256(root: bytes) -> str:
+    return hashlib.sha256(root).hexdigest()
+
+
 def pck_roles(case: QuoteCase) -> Finding:
     """tdx.pck.roles."""
-    leaf, ca, _ = given(case.pck).certificates
-    for wrong, actual in (
-        (leaf.common_name != _PCK_LEAF, f"leaf {leaf.common_name!r}"),
-        (leaf.extensions.is_ca or leaf.extensions.may_certify, "a leaf that is a CA"),
-        (not leaf.extensions.may_sign, "a leaf that may not sign"),
-        (ca.common_name not in _PCK_CAS, f"CA {ca.common_name!r}"),
-    ):
-        if wrong:
-            return failed(
-                expected=f"leaf {_PCK_LEAF!r} under {' or '.join(sorted(_PCK_CAS))}",
-                actual=actual,
-                reason="a certificate of Intel's is used in a role it was not issued for",
-            )
-    return passed(f"{leaf.common_name} under {ca.common_name}")
+    pck = given(case.pck)
+    leaf, ca = pck.leaf, pck.ca
+    if leaf.common_name != _PCK_LEAF:
+        actual = f"leaf {leaf.common_name!r}"
+    elif leaf.extensions.is_ca or leaf.extensions.may_certify:
+        actual = "a leaf that is a CA"
+    elif not leaf.extensions.may_sign:
+        actual = "a leaf that may not sign"
+    elif ca.common_name not in _PCK_CAS:
+        actual = f"CA {ca.common_name!r}"
+    else:
+        return passed(f"{leaf.common_name} under {ca.common_name}")
+    return failed(
+        expected=f"leaf {_PCK_LEAF!r} under {' or '.join(sorted(_PCK_CAS))}",
+        actual=actual,
+        reason="a certificate of Intel's is used in a role it was not issued for",
+    )
 
 
 def pck_validity(case: QuoteCase) -> Finding:
     """tdx.pck.validity."""
-    return judge_certificate_dates(given(case.pck).certificates, case.collateral.at)
+    pck = given(case.pck)
+    return judge_certificate_dates(pck.certificates, pck.window, case.collateral.at)
 
 
 def collateral_pck_chain(case: QuoteCase) -> Finding:
@@ -97,7 +107,7 @@ def crl_issuer_chain(case: QuoteCase) -> Finding:
 
 
 def _same_certificates(found: tuple[Certificate, ...], wanted: tuple[Certificate, ...], what: str) -> Finding:
-    if [certificate.der for certificate in found] == [certificate.der for certificate in wanted]:
+    if found == wanted:  # what is equal in its bytes is equal in all that was read of them
         return passed(", ".join([certificate.common_name for certificate in found]))
     return failed(
         expected=f"{what}: {_named(wanted)}",
@@ -125,14 +135,17 @@ def pck_crl_validity(case: QuoteCase) -> Finding:
 def pck_revocation(case: QuoteCase) -> Finding:
     """tdx.pck.revocation."""
     pck, documents = given(case.pck), case.collateral.documents
-    for certificate, crl in ((pck.leaf, given(documents.pck_crl)), (pck.ca, given(documents.root_crl))):
-        if crl.revokes(certificate):
-            return failed(
-                expected="serials on no revocation list",
-                actual=f"{certificate.common_name}, serial {certificate.serial_number:x}",
-                reason="Intel has revoked this certificate",
-            )
-    return passed(f"serial {pck.leaf.serial_number:x}")
+    if given(documents.pck_crl).revokes(pck.leaf):
+        revoked = pck.leaf
+    elif given(documents.root_crl).revokes(pck.ca):
+        revoked = pck.ca
+    else:
+        return passed(f"serial {pck.leaf.serial_number:x}")
+    return failed(
+        expected="serials on no revocation list",
+        actual=f"{revoked.common_name}, serial {revoked.serial_number:x}",
+        reason="Intel has revoked this certificate",
+    )
 
 
 def tcb_info_fmspc(case: QuoteCase) -> Finding:
@@ -184,19 +197,23 @@ def qe_binds_key(case: QuoteCase) -> Finding:
 def qe_identity(case: QuoteCase) -> Finding:
     """tdx.qe.identity."""
     report, identity = case.quote.qe_report, given(case.collateral.documents.qe_identity)
-    for name, found, wanted in (
-        ("MRSIGNER", report.mr_signer, identity.mr_signer),
-        ("ISVPRODID", report.isv_prod_id.to_bytes(2, "big"), identity.isv_prod_id.to_bytes(2, "big")),
-        ("MISCSELECT", masked(report.misc_select, identity.misc_select_mask), identity.misc_select),
-        ("ATTRIBUTES", masked(report.attributes, identity.attributes_mask), identity.attributes),
-    ):
-        if found != wanted:
-            return failed(
-                expected=f"{name} {wanted.hex()}",
-                actual=f"{name} {found.hex()}",
-                reason="the report is not that of Intel's TD quoting enclave",
-            )
-    return passed(f"MRSIGNER {report.mr_signer.hex()}, ISVPRODID {report.isv_prod_id}")
+    misc_select = masked(report.misc_select, identity.misc_select_mask)
+    attributes = masked(report.attributes, identity.attributes_mask)
+    if report.mr_signer != identity.mr_signer:
+        name, found, wanted = "MRSIGNER", report.mr_signer, identity.mr_signer
+    elif report.isv_prod_id != identity.isv_prod_id:
+        name, found, wanted = "ISVPRODID", report.isv_prod_id.to_bytes(2, "big"), identity.isv_prod_id.to_bytes(2, "big")
+    elif misc_select != identity.misc_select:
+        name, found, wanted = "MISCSELECT", misc_select, identity.misc_select
+    elif attributes != identity.attributes:
+        name, found, wanted = "ATTRIBUTES", attributes, identity.attributes
+    else:
+        return passed(f"MRSIGNER {report.mr_signer.hex()}, ISVPRODID {report.isv_prod_id}")
+    return failed(
+        expected=f"{name} {wanted.hex()}",
+        actual=f"{name} {found.hex()}",
+        reason="the report is not that of Intel's TD quoting enclave",
+    )
 
 
 def masked(value: bytes, mask: bytes) -> bytes:

@@ -228,18 +228,20 @@ def module_identity(case: TcbCase) -> Finding:
             actual=f"TDX_{report.tee_tcb_svn[1]:02X}",
             reason="Intel's TCB info does not know this TDX module version",
         )
-    for name, found, wanted in (
-        ("MRSIGNERSEAM", report.mr_signer_seam, identity.mr_signer),
-        ("SEAMATTRIBUTES", masked(report.seam_attributes, identity.attributes_mask), identity.attributes),
-        ("SEAMATTRIBUTES", report.seam_attributes, _NO_SEAM_ATTRIBUTES),
-    ):
-        if found != wanted:
-            return failed(
-                expected=f"{name} {wanted.hex()}",
-                actual=f"{name} {found.hex()}",
-                reason="the TDX module is not one that Intel signed for production",
-            )
-    return passed(f"TDX_{report.tee_tcb_svn[1]:02X}")
+    attributes = masked(report.seam_attributes, identity.attributes_mask)
+    if report.mr_signer_seam != identity.mr_signer:
+        name, found, wanted = "MRSIGNERSEAM", report.mr_signer_seam, identity.mr_signer
+    elif attributes != identity.attributes:
+        name, found, wanted = "SEAMATTRIBUTES", attributes, identity.attributes
+    elif report.seam_attributes != _NO_SEAM_ATTRIBUTES:
+        name, found, wanted = "SEAMATTRIBUTES", report.seam_attributes, _NO_SEAM_ATTRIBUTES
+    else:
+        return passed(f"TDX_{report.tee_tcb_svn[1]:02X}")
+    return failed(
+        expected=f"{name} {wanted.hex()}",
+        actual=f"{name} {found.hex()}",
+        reason="the TDX module is not one that Intel signed for production",
+    )
 
 
 def platform(case: TcbCase) -> Finding:
@@ -280,7 +282,7 @@ def _reached(level: ComponentLevel | None, levels: Sequence[ComponentLevel], isv
 
 
 def _shown(level: TcbLevel | ComponentLevel) -> str:
-    return f"{level.status.value} ({level.tcb_date.date().isoformat()})"
+    return f"{level.status} ({level.tcb_date.date().isoformat()})"
 
 
 def converged(case: TcbCase) -> Finding:
@@ -293,7 +295,7 @@ def converged(case: TcbCase) -> Finding:
             actual=f"TDX_{(case.svns.tee_tcb_svn2 or bytes(2))[1]:02X}",
             reason="Intel's TCB info does not know the TDX module that runs now (TEE_TCB_SVN2)",
         )
-    shown = ", ".join((tcb.status.value, *tcb.advisory_ids))
+    shown = ", ".join((tcb.status, *tcb.advisory_ids))
     if tcb.status is not TcbStatus.REVOKED:
         return passed(shown)
     return failed(
