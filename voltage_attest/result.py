@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import repeat
 from typing import Final, NamedTuple, NoReturn
 
 from voltage_attest.checks import Check
@@ -21,6 +22,7 @@ from voltage_attest.errors import VerificationError
 __all__ = [
     "RESULT_SCHEMA",
     "AttestationResult",
+    "BootEventClaims",
     "Channel",
     "CheckResult",
     "CollateralRecord",
@@ -81,6 +83,10 @@ class Location:
     line: int | None = None
 
 
+_new: Final = tuple.__new__
+"""What a named tuple's constructor does, without its detour through Python: some eighty findings and rows are made a result."""
+
+
 class Finding(NamedTuple):
     """What one check found. Made by :func:`passed`, :func:`failed`, :func:`skipped` or :func:`undecided`.
 
@@ -98,7 +104,7 @@ class Finding(NamedTuple):
 
 def passed(actual: str | None = None, *, expected: str | None = None) -> Finding:
     """The check holds; ``actual`` is the value that satisfied it."""
-    return tuple.__new__(Finding, (_PASSED, actual, expected, None, False, None))
+    return _new(Finding, (_PASSED, actual, expected, None, False, None))
 
 
 def failed(*, expected: str, actual: str, reason: str, location: Location | None = None) -> Finding:
@@ -108,7 +114,7 @@ def failed(*, expected: str, actual: str, reason: str, location: Location | None
 
 def skipped(reason: str, *, actual: str | None = None, unsafe: bool = False, location: Location | None = None) -> Finding:
     """The policy left it open, or there is no subject for it. ``unsafe`` marks a safeguard the policy switched off."""
-    return tuple.__new__(Finding, (_SKIPPED, actual, None, reason, unsafe, location))
+    return _new(Finding, (_SKIPPED, actual, None, reason, unsafe, location))
 
 
 def undecided(reason: str, *, expected: str | None = None, actual: str | None = None) -> Finding:
@@ -124,9 +130,9 @@ class CheckResult(NamedTuple):
     device: str | None = None
 
     @staticmethod
-    def of(check: Check, finding: Finding, device: str | None = None) -> CheckResult:
-        """As the constructor, without its detour through Python: made for every row of every result."""
-        return tuple.__new__(CheckResult, (check, finding, device))
+    def of_all(checks: Iterable[Check], findings: Iterable[Finding], device: str | None) -> tuple[CheckResult, ...]:
+        """The rows of one subject: each check with its finding, in the order of both."""
+        return tuple(map(_new, repeat(CheckResult), zip(checks, findings, repeat(device), strict=False)))
 
     @property
     def id(self) -> str:
@@ -241,6 +247,22 @@ class TdxClaims:
 
 
 @dataclass(frozen=True, slots=True)
+class BootEventClaims:
+    """One event of a boot log whose registers replay to those of the verified quote; ``number`` counts from 0.
+
+    ``digest`` is lower-case hex, ``meaning`` and ``binding`` are printable ASCII on one line. Only where ``bound`` is the
+    content proven by the digest; else name and payload are the machine's word, and ``meaning`` says so.
+    """
+
+    number: int
+    register: str
+    digest: str
+    meaning: str
+    binding: str
+    bound: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GpuClaims:
     """What one GPU's report says once its signature and certificate chain are verified. ``device`` is its name in the rows.
 
@@ -301,6 +323,7 @@ class AttestationResult:
     tdx: TdxClaims | None = None
     gpus: tuple[GpuClaims, ...] = ()
     switches: tuple[SwitchClaims, ...] = ()
+    boot: tuple[BootEventClaims, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -27,6 +27,7 @@ from voltage_attest.ledger import Ledger
 from voltage_attest.policy.model import Policy
 from voltage_attest.result import (
     AttestationResult,
+    BootEventClaims,
     Channel,
     CollateralRecord,
     CollateralSource,
@@ -55,6 +56,11 @@ __all__ = ["Evidence", "Verifier"]
 _KEPT_COLLATERAL: Final = 64
 
 
+_NO_DEVICES: Final = DeviceJudgement()
+_UNBOUND: Final = Channel()
+_NO_WORKLOAD: Final = skipped("the policy has no [workload]: registers are compared as they are, no event log is judged")
+
+
 class _Quoted(NamedTuple):
     """What came of the quote: its documents, what verification vouches for, and when what it rests on ends."""
 
@@ -68,10 +74,14 @@ class Verifier:
     """Judges evidence by one policy under one set of roots."""
 
     def __init__(self, policy: Policy, *, roots: TrustRoots | None = None) -> None:
+        if policy.tdx is None and (policy.gpu is None or policy.channel is not None):
+            raise ValueError("the policy expects no evidence, or has a [channel] without [tdx]: load it with load_policy")
         self.policy = policy
         self.roots = TrustRoots.default() if roots is None else roots
         self._workshop = Workshop.under(self.roots)
         self._documents: dict[IntelCollateral, Documents] = {}
+        self._policy_record = PolicyRecord(policy.name, policy.sha256, policy.path)
+        self._standing_warnings = self._warnings()
         self.devices: DeviceJudge | None = None
         """What judges GPUs and switches; None where the policy expects none."""
         if policy.gpu is not None:
@@ -139,9 +149,14 @@ class Verifier:
         ledger.record("evidence.fetch", fetched or skipped("the evidence was given, not fetched"))
         quoted = self._judge_quote(evidence, collateral, at, ledger)
         self._judge_binding(ClaimsCase(evidence, quoted.verified, self.policy.channel, nonce), ledger)
-        devices = self._judge_devices(
-            GivenDevices(evidence, nvidia or NvidiaCollateral(), quoted.verified, nonce, at, nvidia_records, fresh), ledger
-        )
+        boot = self._judge_boot(evidence, quoted.verified, ledger)
+        if self.devices is None:
+            ledger.record("evidence.gpu_present", _no_gpu_expected(evidence))
+            devices = _NO_DEVICES
+        else:
+            nvidia = nvidia or NvidiaCollateral()
+            given = GivenDevices(evidence, nvidia, quoted.verified, nonce, at, nvidia_records, fresh)
+            devices = self.devices.judge(given, ledger)
 
         bound = self.policy.channel is not None and ledger.holds("binding.nonce", "binding.report_data")
         return AttestationResult(
@@ -150,15 +165,16 @@ class Verifier:
             verifier_version=__version__,
             valid_until=earliest_end(quoted.documents, _end_of_day(self.policy.valid_until), *quoted.ends, *devices.ends),
             subject=Subject(evidence.pod_id, evidence.provider),
-            policy=PolicyRecord(self.policy.name, self.policy.sha256, self.policy.path),
+            policy=self._policy_record,
             evidence=(*_evidence_records(quoted.quote), *devices.evidence),
             collateral=(*collateral_records(quoted.documents, sources), *devices.collateral),
             freshness=Freshness(None if nonce is None else nonce.hex(), fresh and bound),
-            channel=self._channel(evidence) if bound else Channel(),
+            channel=self._channel(evidence) if bound else _UNBOUND,
             tdx=None if quoted.verified is None else tdx_claims(quoted.verified),
             gpus=devices.gpus,
             switches=devices.switches,
-            warnings=(*self._warnings(), *evidence.warnings),
+            boot=boot,
+            warnings=(*self._standing_warnings, *evidence.warnings),
         )
 
     def _judge_quote(self, evidence: Evidence, collateral: IntelCollateral | bytes, at: datetime, ledger: Ledger) -> _Quoted:
@@ -186,21 +202,22 @@ class Verifier:
             documents, quote, verified, (verified.pck_not_after, None if exception is None else _end_of_day(exception.until))
         )
 
+    def _judge_boot(self, evidence: Evidence, quote: VerifiedQuote | None, ledger: Ledger) -> tuple[BootEventClaims, ...]:
+        """Judge log and workload where the policy speaks of them; without [workload] one row says that none is judged."""
+        if self.policy.tdx is None:
+            return ()
+        if self.policy.workload is None:
+            ledger.record("tdx.event_log.parse", _NO_WORKLOAD)
+            return ()
+        from voltage_attest.verifier_boot import judge_boot
+
+        return judge_boot(evidence, quote, self.policy, self.policy.workload, ledger)
+
     def _judge_binding(self, case: ClaimsCase, ledger: Ledger) -> None:
         if self.policy.tdx is None:
             ledger.skip(BINDING_CHECKS.ids, skipped("the policy has no [tdx]: there is no quote that could bind anything"))
         else:
             ledger.run(BINDING_CHECKS, case)
-
-    def _judge_devices(self, given: GivenDevices, ledger: Ledger) -> DeviceJudgement:
-        """Judge GPUs and switches where the policy expects any; without [gpu] one row says that none is judged."""
-        if self.devices is None:
-            is_there = given.evidence.gpu_evidence or given.evidence.switch_evidence
-            words = "evidence of GPUs is there and not judged" if is_there else "no evidence of one was given"
-            reason = f"the policy has no [gpu], so no GPU is expected; {words}"
-            ledger.record("evidence.gpu_present", skipped(reason))
-            return DeviceJudgement()
-        return self.devices.judge(given, ledger)
 
     def _channel(self, evidence: Evidence) -> Channel:
         """The key that REPORTDATA was found to commit to."""
@@ -236,6 +253,12 @@ class Verifier:
             skips = {"unsafe_skip_rim": gpu.unsafe_skip_rim, "unsafe_skip_revocation": gpu.unsafe_skip_revocation}
             warnings += [f"The policy switches a safeguard off: {name} = {why!r}." for name, why in skips.items() if why]
         return tuple(warnings)
+
+
+def _no_gpu_expected(evidence: Evidence) -> Finding:
+    is_there = evidence.gpu_evidence or evidence.switch_evidence
+    words = "evidence of GPUs is there and not judged" if is_there else "no evidence of one was given"
+    return skipped(f"the policy has no [gpu], so no GPU is expected; {words}")
 
 
 def _in_utc(at: datetime) -> datetime:

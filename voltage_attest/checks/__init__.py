@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from voltage_attest.checks.event_log import EVENT_LOG_CHECKS
 from voltage_attest.checks.gpu import GPU_BINDING_CHECKS, GPU_CHECKS
 from voltage_attest.checks.gpu_policy import GPU_POLICY_CHECKS
 from voltage_attest.checks.gpu_revocation import REVOCATION_CHECKS
@@ -19,6 +20,7 @@ from voltage_attest.checks.nras import NRAS_CHECKS
 from voltage_attest.checks.policy import POLICY_CHECKS
 from voltage_attest.checks.rim import RIM_CHECKS
 from voltage_attest.checks.tdx import TDX_CHECKS
+from voltage_attest.checks.workload import WORKLOAD_CHECKS
 
 __all__ = ["REGISTRY", "Actor", "Check", "check_named"]
 
@@ -37,7 +39,7 @@ def _index(checks: Iterable[Check]) -> Mapping[str, Check]:
 
 _GPU = (*GPU_CHECKS, *RIM_CHECKS, *REVOCATION_CHECKS, *GPU_POLICY_CHECKS, *GPU_BINDING_CHECKS, *NRAS_CHECKS)
 
-REGISTRY: Mapping[str, Check] = _index((*TDX_CHECKS, *POLICY_CHECKS, *_GPU))
+REGISTRY: Mapping[str, Check] = _index((*TDX_CHECKS, *POLICY_CHECKS, *EVENT_LOG_CHECKS, *WORKLOAD_CHECKS, *_GPU))
 """All checks by id, in the order in which they are made and shown; a prerequisite always stands earlier."""
 
 

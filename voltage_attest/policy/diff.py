@@ -16,6 +16,7 @@ from voltage_attest.policy.change import (
 )
 from voltage_attest.policy.diff_gate import diff_gate
 from voltage_attest.policy.diff_gpu import diff_gpu
+from voltage_attest.policy.diff_workload import diff_workload
 from voltage_attest.policy.model import CollateralPolicy, Pin, Policy, TcbException, TcbPolicy, TdxPolicy, Unpinned
 
 __all__ = ["diff_policies"]
@@ -30,6 +31,7 @@ def diff_policies(old: Policy, new: Policy) -> tuple[Change, ...]:
         *diff_until("valid_until", "in force", old.valid_until, new.valid_until),
         *_diff_tdx(old.tdx, new.tdx),
         *diff_gpu(old.gpu, new.gpu),
+        *diff_workload(old.workload, new.workload),
         *diff_gate(old, new),
     )
 

@@ -46,7 +46,7 @@ def name_of(result: AttestationResult) -> str:
 def brief_of(named: Named) -> Brief:
     """What is to be remembered of it."""
     name, result = named
-    counts = {status: 0 for status in Status}
+    counts = dict.fromkeys(Status, 0)
     for row in result.checks:
         counts[row.status] += 1
     reserved = bool(result.warnings) or any(row.finding.unsafe for row in result.checks)

@@ -29,7 +29,7 @@ RUN_SCHEMA: Final = "voltage-attest/run/1"
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One way to write results. ``entry`` is given a result and how many the report has of them."""
+    """One way to write results: ``entry`` takes one of them and how many there are, ``frame`` what is remembered of all."""
 
     name: str
     suffixes: tuple[str, ...]

@@ -50,6 +50,8 @@ def header_entries(result: AttestationResult) -> Iterator[tuple[str, str]]:
     if result.tdx is not None:
         yield "advisories", _advisories(result.tdx)
         yield "TD", _td(result.tdx)
+    if result.boot:
+        yield "boot", _boot(result)
     yield from node_summary(result)
     for kind in dict.fromkeys(record.kind for record in result.evidence):
         yield "evidence", _evidence([record for record in result.evidence if record.kind == kind])
@@ -61,6 +63,13 @@ def header_entries(result: AttestationResult) -> Iterator[tuple[str, str]]:
     lines += _of_nvidia([record for record in result.collateral if _is_nvidias(record)])
     for number, line in enumerate(lines):
         yield "" if number else "collateral", line
+
+
+def _boot(result: AttestationResult) -> str:
+    bound = sum(event.bound for event in result.boot)
+    return (
+        f"{len(result.boot)} events replay to the quote's registers; the content of {bound} is proven, of the others it is said"
+    )
 
 
 def _is_about_devices_alone(result: AttestationResult) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 
 from voltage_attest.checks import REGISTRY, Check
 from voltage_attest.report.fields import Fields, parse_object, result_format_error
-from voltage_attest.report.json_devices import device_members, parse_gpu, parse_switch
+from voltage_attest.report.json_lists import listed_members, parse_boot_event, parse_gpu, parse_switch
 from voltage_attest.result import (
     RESULT_SCHEMA,
     AttestationResult,
@@ -82,8 +82,9 @@ def render_json(result: AttestationResult) -> str:
         "channel": {"binding": channel.binding, "spki_sha256": channel.spki_sha256},
         "claims": {
             "tdx": None if result.tdx is None else _claims(result.tdx),
-            "gpus": [device_members(gpu) for gpu in result.gpus],
-            "switches": [device_members(switch) for switch in result.switches],
+            "gpus": [listed_members(gpu) for gpu in result.gpus],
+            "switches": [listed_members(switch) for switch in result.switches],
+            "boot": [listed_members(event) for event in result.boot],
         },
         "checks": [_row(row) for row in result.checks],
         "warnings": list(result.warnings),
@@ -123,6 +124,7 @@ def parse_result(text: str | bytes) -> AttestationResult:
         tdx=_parse_tdx(claims.optional_member("tdx")),
         gpus=tuple([parse_gpu(gpu) for gpu in claims.members("gpus")]),
         switches=tuple([parse_switch(switch) for switch in claims.members("switches")]),
+        boot=tuple([parse_boot_event(event) for event in claims.members("boot")]),
         warnings=top.texts("warnings"),
     )
     claims.finish()

@@ -19,6 +19,7 @@ GROUPS: Final = {
     "Collateral": ("tdx.collateral.", "tdx.crl.", "tdx.tcb_info.", "tdx.qe_identity."),
     "TCB": ("tdx.module.", "tdx.tcb."),
     "TD": ("tdx.td.",),
+    "Boot": ("tdx.event_log.", "workload."),
     "Policy": ("policy.", "tdx.policy."),
     "NVIDIA node": ("gpu.evidence.", "gpu.node.", "gpu.topology"),
     "NVIDIA service": ("nras.",),

@@ -97,7 +97,7 @@ def _result(name: str, row: CheckResult, policy: PolicyRecord | None) -> dict[st
 
 def _location(location: Location) -> dict[str, object]:
     region = {"startLine": location.line or 1}
-    file = location.file.replace("\\", "/").removeprefix("./")
+    file = printable(location.file.replace("\\", "/").removeprefix("./"))
     uri = quote(file, safe="/-._~") if not file.startswith("/") else f"file://{quote(file, safe='/-._~')}"
     artifact: dict[str, object] = {"uri": uri}
     if not file.startswith("/"):

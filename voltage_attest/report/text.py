@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from voltage_attest.report.boot_rows import boot_lines
 from voltage_attest.report.device_rows import device_lines
 from voltage_attest.report.header import LABEL_COLUMN, header_lines
 from voltage_attest.report.plain import Paint, hanging
@@ -44,6 +45,8 @@ def render_text(result: AttestationResult, *, width: int = DEFAULT_WIDTH, color:
         lines += ["", paint.strong(title), *table.lines(rows)]
     if any(row.device is not None for row in result.checks):
         lines += ["", paint.strong("NVIDIA devices"), *device_lines(table, result)]
+    if verbose and result.boot:
+        lines += ["", paint.strong("Boot log"), *boot_lines(result.boot, width)]
     lines += ["", _summary(result, paint)]
     return "\n".join(lines) + "\n"
 

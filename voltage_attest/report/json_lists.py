@@ -1,16 +1,16 @@
-"""Claims of GPUs and NVSwitches as JSON, and back: ``claims.gpus[]`` and ``claims.switches[]`` of the result."""
+"""Claims about several subjects as JSON, and back: ``gpus[]``, ``switches[]`` and ``boot[]`` of the result's claims."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 from voltage_attest.report.fields import Fields
-from voltage_attest.result import GpuClaims, SwitchClaims
+from voltage_attest.result import BootEventClaims, GpuClaims, SwitchClaims
 
-__all__ = ["device_members", "parse_gpu", "parse_switch"]
+__all__ = ["listed_members", "parse_boot_event", "parse_gpu", "parse_switch"]
 
 
-def device_members(claims: GpuClaims | SwitchClaims) -> dict[str, object]:
+def listed_members(claims: GpuClaims | SwitchClaims | BootEventClaims) -> dict[str, object]:
     """Every field under its own name; tuples as lists."""
     found = {field.name: getattr(claims, field.name) for field in fields(claims)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
@@ -33,6 +33,20 @@ def parse_gpu(found: Fields) -> GpuClaims:
         nonce=found.hex("nonce", 32),
         measurements=found.number("measurements"),
         manifests=found.texts("manifests"),
+    )
+    found.finish()
+    return claims
+
+
+def parse_boot_event(found: Fields) -> BootEventClaims:
+    """As :func:`parse_gpu`, of ``claims.boot``."""
+    claims = BootEventClaims(
+        number=found.number("number"),
+        register=found.text("register"),
+        digest=found.hex("digest", 48),
+        meaning=found.text("meaning"),
+        binding=found.text("binding"),
+        bound=found.flag("bound"),
     )
     found.finish()
     return claims

@@ -1,0 +1,51 @@
+"""Measured boot in the verifier: the event log against the quote's registers, then the workload that the policy names.
+
+Loaded by :mod:`voltage_attest.verifier` when a policy has ``[workload]``, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from voltage_attest.appraise.boot_chain import pinned_registers
+from voltage_attest.appraise.workload import WORKLOAD_APPRAISAL, WorkloadAppraisal
+from voltage_attest.errors import InputError
+from voltage_attest.evidence.dstack_info import DstackInfo, parse_dstack_info
+from voltage_attest.evidence.event_description import event_rows
+from voltage_attest.evidence.model import Evidence
+from voltage_attest.ledger import CheckTable, Ledger
+from voltage_attest.policy.model import Policy, WorkloadPolicy
+from voltage_attest.result import BootEventClaims
+from voltage_attest.verify.event_log import EVENT_LOG_CHECKS, EventLogCase, seal_event_log
+from voltage_attest.verify.types import VerifiedQuote
+
+__all__ = ["judge_boot"]
+
+_LOG: Final = CheckTable[EventLogCase](EVENT_LOG_CHECKS)
+_WORKLOAD: Final = CheckTable[WorkloadAppraisal](WORKLOAD_APPRAISAL)
+
+
+def judge_boot(
+    evidence: Evidence, quote: VerifiedQuote | None, policy: Policy, workload: WorkloadPolicy, ledger: Ledger
+) -> tuple[BootEventClaims, ...]:
+    """Record every check of log and workload; return the log's events once its registers replay, else none."""
+    info = _guest_info(evidence)
+    text = None if evidence.event_log is None else evidence.event_log.encode("utf-8", "surrogatepass")
+    case = EventLogCase(text, quote, info.compose, info.mr_config)
+    ledger.run(_LOG, case)
+    log = seal_event_log(case, ledger.holds)
+    if log is None:
+        ledger.leave(_WORKLOAD.ids)
+        return ()
+    registers = frozenset() if policy.tdx is None else pinned_registers(policy.tdx)
+    ledger.run(_WORKLOAD, WorkloadAppraisal(log, workload, registers))
+    return tuple([BootEventClaims(*row) for row in event_rows(log.log)])
+
+
+def _guest_info(evidence: Evidence) -> DstackInfo:
+    """The documents that dstack's guest sent along; none where they cannot be read: then nothing is proven by them."""
+    info = evidence.binding_input("dstack_info")
+    try:
+        return DstackInfo(None, None) if info is None else parse_dstack_info(info)
+    except InputError:
+        return DstackInfo(None, None)
