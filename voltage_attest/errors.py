@@ -9,11 +9,13 @@
     ├── PolicyError                  the policy file is absent, malformed, or promises nothing
     └── TrustRootError               a certificate offered as root of trust is unusable
     TrustError                       the answer is no: never retried, never downgraded
-    └── VerificationError            an attestation was refused or undecided; carries the result
+    ├── VerificationError            an attestation was refused or undecided; carries the result
+    └── AuditError                   the audit log cannot be written, or is not what was written: nothing is sent
 
     TransportError                   it could not be had: the network, a service, or being offline; may be tried again
     ├── FetchError                   a request failed; carries what was asked, the status, and when to try again
-    └── OfflineError                 a document is needed that is not at hand, and the network was ruled out
+    ├── OfflineError                 a document is needed that is not at hand, and the network was ruled out
+    └── StreamTruncated              a streamed answer ended without its terminator: what is there may mean the opposite
 
 The three trees share no parent on purpose: ``except TransportError`` around a call must not swallow a refusal, and code that
 retries what could not be had must not, by catching a common base, retry a "no". ``InputError``, ``TrustError`` and
@@ -29,13 +31,16 @@ if TYPE_CHECKING:
     from voltage_attest.result import AttestationResult
 
 __all__ = [
+    "AuditError",
     "CollateralFormatError",
     "EvidenceFormatError",
     "FetchError",
+    "GateRefused",
     "InputError",
     "OfflineError",
     "PolicyError",
     "ResultFormatError",
+    "StreamTruncated",
     "TransportError",
     "TrustError",
     "TrustRootError",
@@ -146,6 +151,43 @@ class VerificationError(TrustError):
         return f"attestation {self.result.verdict.value}: {named}{more}"
 
 
+class AuditError(TrustError):
+    """The audit log cannot be written, or is not what was written. Nothing is sent. Three parts, as in :class:`InputError`."""
+
+    def __init__(self, found: str, *, expected: str, remedy: str) -> None:
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(found, expected, remedy)
+
+    def __str__(self) -> str:
+        return f"{self.found}; expected {self.expected}. {self.remedy}"
+
+
+class GateRefused(TrustError):
+    """A gate let no request pass, or let an answer go on no longer. Never holds a header, key or body.
+
+    ``found``, ``expected`` and ``remedy`` say why and what to do. ``result`` is the attestation that shut the gate, or that a
+    request was judged by; None where no attestation is to blame. The text names its checks that failed.
+    """
+
+    def __init__(self, found: str, *, expected: str, remedy: str, result: AttestationResult | None = None) -> None:
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        self.result = result
+        super().__init__(found)
+
+    @property
+    def failed_checks(self) -> tuple[str, ...]:
+        """Ids of the checks that shut the gate, in the order of the result; empty where no check is to blame."""
+        rows = () if self.result is None else self.result.checks
+        return tuple(dict.fromkeys(row.id for row in rows if row.status.closes_gate))
+
+    def __str__(self) -> str:
+        return f"the gate is shut: {self.found}; expected {self.expected}. {self.remedy}"
+
+
 class TransportError(Exception):
     """It could not be had. Head of its tree, never raised itself. The text says what was wanted, what happened, what to do."""
 
@@ -185,3 +227,7 @@ class FetchError(TransportError):
 
 class OfflineError(TransportError):
     """A document is needed that is neither in the cache nor given, and the network was ruled out."""
+
+
+class StreamTruncated(TransportError):
+    """A streamed answer ended without its terminator. What was received may mean the opposite of the whole."""
