@@ -1,4 +1,4 @@
-"""voltage-attest: is this machine what it claims to be? Verification of Intel TDX attestation, on the client's side.
+"""voltage-attest: is this machine what it claims to be? Intel TDX and NVIDIA GPU attestation, verified on the client's side.
 
 ::
 
@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Final
 from voltage_attest._version import __version__
 
 if TYPE_CHECKING:
+    from voltage_attest.attest import Attester, open_attester, open_attester_async
     from voltage_attest.checks import REGISTRY, Check
     from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
     from voltage_attest.errors import (
         CollateralFormatError,
         EvidenceFormatError,
         FetchError,
+        GateRefused,
         InputError,
         OfflineError,
         PolicyError,
@@ -38,16 +40,29 @@ if TYPE_CHECKING:
     from voltage_attest.evidence.encoding import decode_quote_bytes
     from voltage_attest.evidence.model import Evidence
     from voltage_attest.evidence.quote import TdxQuote, parse_quote
+    from voltage_attest.gate import AttestationGate
     from voltage_attest.policy import Policy, load_policy, parse_policy
     from voltage_attest.report import parse_result, render_json, render_text
-    from voltage_attest.result import AttestationResult, CheckResult, Finding, Status, Subject, TdxClaims, Verdict
+    from voltage_attest.result import (
+        AttestationResult,
+        CheckResult,
+        Finding,
+        GpuClaims,
+        Status,
+        Subject,
+        SwitchClaims,
+        TdxClaims,
+        Verdict,
+    )
     from voltage_attest.tcb_status import TcbStatus
     from voltage_attest.trust import TrustRoots
     from voltage_attest.verifier import Verifier
 
 __all__ = [
     "REGISTRY",
+    "AttestationGate",
     "AttestationResult",
+    "Attester",
     "Check",
     "CheckResult",
     "CollateralFormatError",
@@ -55,6 +70,8 @@ __all__ = [
     "EvidenceFormatError",
     "FetchError",
     "Finding",
+    "GateRefused",
+    "GpuClaims",
     "InputError",
     "IntelCollateral",
     "OfflineError",
@@ -62,6 +79,7 @@ __all__ = [
     "PolicyError",
     "Status",
     "Subject",
+    "SwitchClaims",
     "TcbStatus",
     "TdxClaims",
     "TdxQuote",
@@ -75,6 +93,8 @@ __all__ = [
     "__version__",
     "decode_quote_bytes",
     "load_policy",
+    "open_attester",
+    "open_attester_async",
     "parse_intel_collateral",
     "parse_policy",
     "parse_quote",
@@ -84,12 +104,14 @@ __all__ = [
 ]
 
 _EXPORTS: Final = {
+    "attest": ("Attester", "open_attester", "open_attester_async"),
     "checks": ("REGISTRY", "Check"),
     "collateral.intel": ("IntelCollateral", "parse_intel_collateral"),
     "errors": (
         "CollateralFormatError",
         "EvidenceFormatError",
         "FetchError",
+        "GateRefused",
         "InputError",
         "OfflineError",
         "PolicyError",
@@ -101,9 +123,20 @@ _EXPORTS: Final = {
     "evidence.encoding": ("decode_quote_bytes",),
     "evidence.model": ("Evidence",),
     "evidence.quote": ("TdxQuote", "parse_quote"),
+    "gate": ("AttestationGate",),
     "policy": ("Policy", "load_policy", "parse_policy"),
     "report": ("parse_result", "render_json", "render_text"),
-    "result": ("AttestationResult", "CheckResult", "Finding", "Status", "Subject", "TdxClaims", "Verdict"),
+    "result": (
+        "AttestationResult",
+        "CheckResult",
+        "Finding",
+        "GpuClaims",
+        "Status",
+        "Subject",
+        "SwitchClaims",
+        "TdxClaims",
+        "Verdict",
+    ),
     "tcb_status": ("TcbStatus",),
     "trust": ("TrustRoots",),
     "verifier": ("Verifier",),

@@ -39,7 +39,7 @@ class NrasJudge:
         """The rows of every answer. A class of devices without one: undecided where the policy requires it, else skipped."""
         cases = [self._case(answer, given, verified) for answer in given.collateral.nras]
         answered = {_is_about_switches(case) for case in cases}
-        if self._is_required:
+        if self._is_required and None not in answered:  # an unreadable answer refuses, whichever class it was to be about
             classes = {device.report.architecture.is_switch for device in verified} or {False}
             why = given.collateral.why_absent("nras")
             cases += [self._case(absent_nras_answer(why), given, ()) for _ in sorted(classes - answered)]

@@ -116,11 +116,10 @@ class Case:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The devices in the evidence, by the names that their rows carry; none where any part of it is malformed."""
-        try:
-            return (*_named("gpu", self.claims.gpu_evidence), *_named("switch", self.claims.switch_evidence))
-        except ValueError:
+        """The devices in the evidence, by the names that their rows carry; none where it cannot be read."""
+        if "gpu.evidence.parse" in self.failed:
             return ()
+        return (*_named("gpu", self.claims.gpu_evidence), *_named("switch", self.claims.switch_evidence))
 
     @property
     def closing(self) -> frozenset[str]:

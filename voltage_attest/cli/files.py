@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -49,31 +50,34 @@ def require_one_stdin(**names: str | None) -> None:
         raise CannotUse(f"{' and '.join(options)} both name standard input (-). Give a file for all but one.")
 
 
-def write_output(name: str, text: str) -> None:
-    """Write the whole file or leave what was there: a new file beside it takes its name once it is on the disk."""
+def write_output(name: str, text: str | Iterable[str]) -> None:
+    """Write the whole file or leave what was there: a new file beside it takes its name once it is on the disk.
+
+    ``text`` may come in pieces, which are never in memory together.
+    """
     target = Path(os.path.realpath(name))
-    data = text.encode("utf-8")
+    pieces = (text,) if isinstance(text, str) else text
     try:
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            _write_in_place(target, data)
+            _write_in_place(target, pieces)
         else:
-            _replace(target, data)
+            _replace(target, pieces)
     except OSError as error:
         raise CannotUse(f"--output: {name} cannot be written ({error.strerror}). The result is lost; run again.") from None
 
 
-def _write_in_place(target: Path, data: bytes) -> None:
+def _write_in_place(target: Path, pieces: Iterable[str]) -> None:
     """A pipe or device has no neighbour that could take its place."""
     with target.open("wb") as file:
-        file.write(data)
+        file.writelines(piece.encode("utf-8") for piece in pieces)
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(target: Path, pieces: Iterable[str]) -> None:
     neighbour = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     descriptor = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines(piece.encode("utf-8") for piece in pieces)
             file.flush()
             os.fsync(file.fileno())
         neighbour.replace(target)

@@ -112,7 +112,7 @@ def inspect_ocsp(data: bytes) -> Inspection | None:
         "nvidia-ocsp",
         title,
         (
-            Leaf("certificate_status", answer.status.value),
+            Leaf("certificate_status", answer.status.name.lower()),
             Leaf("revocation_reason", None if answer.reason is None else answer.reason.value),
             Leaf("serial_number", f"{answer.certificate_id.serial_number:x}"),
             Leaf("this_update", stamp(answer.this_update)),

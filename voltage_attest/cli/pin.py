@@ -167,7 +167,7 @@ def _observe(options: _Options, rules: Rules) -> Attestation:
 
 
 def _give_up(attestation: Attestation, *, quiet: bool) -> int:
-    report((attestation.result,), "text", None, as_list=False, quiet=quiet, verbose=False)
+    report((attestation.result,), "text", (), as_list=False, quiet=quiet, verbose=False)
     say_what_is_missing((attestation,))
     click.echo("Nothing was written: only genuine evidence is pinned.", err=True)
     return EXIT_OF_VERDICT[attestation.result.verdict]

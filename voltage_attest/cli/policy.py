@@ -21,7 +21,6 @@ from voltage_attest.report.plain import Paint, hanging, one_or_many, printable
 
 if TYPE_CHECKING:
     from voltage_attest.policy.advice import Advice
-    from voltage_attest.policy.change import Change
     from voltage_attest.policy.model import ChannelPolicy, GpuPolicy, Pin, Policy, TdxPolicy, Unpinned
 
 __all__ = ["policy"]
@@ -66,15 +65,21 @@ def show(file: str) -> int:
 
 
 @policy.command()
-@click.argument("file", default=DEFAULT_POLICY)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--warn-expiring", metavar="DAYS", type=Days(), default="14d", show_default=True, help="Name what ends within.")
 @click.option("--at", type=Rfc3339(), metavar="RFC3339", help="Check for this time, with its zone.  [default: now]")
-def check(file: str, warn_expiring: timedelta, at: datetime | None) -> int:
-    """Say what in FILE deserves a look: what is open, ends soon, has ended, or is switched off.
+def check(files: tuple[str, ...], warn_expiring: timedelta, at: datetime | None) -> int:
+    """Say what in each FILE deserves a look: what is open, ends soon, has ended, or is switched off.
 
-    FILE is voltage-attest.toml if none is named. Exit codes: 0 usable, whatever is worth a look; 1 it or an exception has
+    FILE is voltage-attest.toml if none is named. Exit codes: 0 usable, whatever is worth a look; 1 one or an exception has
     ended, or a safeguard is switched off; 2 unusable.
     """
+    urgent = [_checked(file, warn_expiring, at) for file in files or (DEFAULT_POLICY,)]
+    return Exit.REFUSED if any(urgent) else Exit.VERIFIED
+
+
+def _checked(file: str, warn_expiring: timedelta, at: datetime | None) -> bool:
+    """Tell what there is to remark; whether any of it is urgent."""
     from voltage_attest.policy.advice import advise
 
     loaded = _load(file)
@@ -83,26 +88,32 @@ def check(file: str, warn_expiring: timedelta, at: datetime | None) -> int:
     lines = [line for item in (*urgent, *(item for item in advice if not item.urgent)) for line in _advice_lines(item)]
     found = f"{one_or_many(len(urgent), 'problem')}, {one_or_many(len(advice) - len(urgent), 'remark')}"
     emit("".join(f"{line}\n" for line in [*lines, f"{printable(file)}: {found if advice else 'nothing to remark'}."]))
-    return Exit.REFUSED if urgent else Exit.VERIFIED
+    return bool(urgent)
 
 
 @policy.command()
 @click.argument("old")
 @click.argument("new")
-def diff(old: str, new: str) -> int:
+@click.option("--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+def diff(old: str, new: str, form: str) -> int:
     """Say what NEW accepts that OLD did not, and the reverse. What was loosened comes first.
 
-    Changes of comments, order and layout are none. Exit codes: 0 compared, different or not; 2 a file cannot be used.
+    Each is a file, or REVISION:FILE of the git repository here, such as origin/main:voltage-attest.toml. Changes of comments,
+    order and layout are none. Exit codes: 0 compared, different or not; 2 a file cannot be used.
     """
+    from voltage_attest.cli.policy_revisions import changes_as_markdown, changes_as_text, policy_of
     from voltage_attest.policy.change import Effect
     from voltage_attest.policy.diff import diff_policies
 
-    changes = list(diff_policies(_load(old), _load(new)))
+    before, after = policy_of(old), policy_of(new)
+    changes = list(diff_policies(before, after))
     order = (Effect.LOOSENED, Effect.CHANGED, Effect.TIGHTENED)
     changes.sort(key=lambda change: order.index(change.effect))
-    lines = [line for change in changes for line in _change_lines(change)]
-    counts = ", ".join(f"{sum(change.effect is effect for change in changes)} {effect}" for effect in order)
-    emit("".join(f"{line}\n" for line in [*lines, f"{counts}." if changes else "Both accept the same."]))
+    if form == "markdown":
+        emit(changes_as_markdown(changes, after))
+        return Exit.VERIFIED
+    lines = changes_as_text(changes, after, width=output_width(sys.stdout), color=wants_color(sys.stdout, os.environ))
+    emit("".join(f"{line}\n" for line in lines))
     return Exit.VERIFIED
 
 
@@ -121,16 +132,6 @@ def _advice_lines(advice: Advice) -> list[str]:
     where = "" if advice.location is None or advice.location.line is None else f" (line {advice.location.line})"
     text = f"{advice.key}{where}: {advice.text}"
     return _told("PROBLEM", paint.bad, text) if advice.urgent else _told("remark", str, text)
-
-
-def _change_lines(change: Change) -> list[str]:
-    from voltage_attest.policy.change import Effect
-
-    paint = Paint(wants_color(sys.stdout, os.environ))
-    text = f"{change.key}: {change.text}"
-    if change.effect is Effect.LOOSENED:
-        return _told("LOOSENED", paint.bad, text)
-    return _told(change.effect.value, paint.good if change.effect is Effect.TIGHTENED else str, text)
 
 
 def _told(word: str, color: Callable[[str], str], text: str) -> list[str]:

@@ -11,8 +11,10 @@ from typing import Final
 import click
 
 from voltage_attest._version import __version__
+from voltage_attest.cli.ci import ci
 from voltage_attest.cli.collateral import collateral
 from voltage_attest.cli.demo import demo
+from voltage_attest.cli.doctor import doctor
 from voltage_attest.cli.exits import Exit
 from voltage_attest.cli.explain import explain
 from voltage_attest.cli.inspect import inspect
@@ -75,5 +77,5 @@ def main() -> None:
     """
 
 
-for _command in (verify, pin, policy, inspect, explain, collateral, demo):
+for _command in (verify, ci, pin, policy, inspect, explain, collateral, demo, doctor):
     main.add_command(_command)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voltage_attest.attest import Progress
 
-__all__ = ["fetch_progress"]
+__all__ = ["fetch_progress", "items_progress"]
 
 
 @contextmanager
@@ -37,3 +37,19 @@ def fetch_progress(*, quiet: bool = False) -> Iterator[Progress | None]:
             display.update(lines[what], description=words)
 
         yield show
+
+
+@contextmanager
+def items_progress(total: int, *, quiet: bool = False) -> Iterator[Callable[[], None] | None]:
+    """Show a bar that moves on each call of what it yields; None where standard error is no terminal, or ``quiet``."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Display
+
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Display(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("", total=total)
+        yield lambda: display.advance(task)

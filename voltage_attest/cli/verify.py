@@ -10,6 +10,7 @@ import click
 from voltage_attest.cli.files import STDIN, require_one_stdin
 from voltage_attest.cli.network import Network, network_options, warn
 from voltage_attest.cli.parameters import Rfc3339
+from voltage_attest.cli.reports import FORMAT_NAMES
 from voltage_attest.cli.verify_devices import DeviceFiles, device_options, device_stdin
 from voltage_attest.cli.verify_inputs import DEFAULT_POLICY, read_policy, read_roots
 from voltage_attest.cli.verify_report import report, save_bundles, say_what_is_missing, worst_exit
@@ -34,8 +35,8 @@ class _Options(Source, Network, DeviceFiles):
     """Everything on the command line."""
 
     policy: str | None
-    form: str
-    output: str | None
+    form: str | None
+    output: tuple[str, ...]
     save_bundle: str | None
     trust_root: tuple[str, ...]
     quiet: bool
@@ -94,8 +95,14 @@ _WHY_NOT_LIVE: Final = {
 @click.option("--at", type=Rfc3339(), metavar="RFC3339", help="Judge for this time, with its zone.  [default: now]")
 @network_options
 @device_options
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("-o", "--output", metavar="FILE", help="Write the result there, whole or not at all, and print the verdict.")
+@click.option("--format", "form", type=click.Choice(FORMAT_NAMES), help="How to write the result.  [default: text]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="[FORMAT=]FILE",
+    multiple=True,
+    help="Write the result there, whole or not at all, in the form that is named or the suffix tells. May be repeated.",
+)
 @click.option("--save-bundle", metavar="FILE", help="Keep evidence and collateral there, whatever the verdict.")
 @click.option(
     "--trust-root",
@@ -161,8 +168,9 @@ def _refuse_contradictions(options: _Options, kind: str) -> None:
         raise click.UsageError("--save-bundle needs a file's name: standard output is for the result.")
     if options["quiet"] and options["verbose"]:
         raise click.UsageError("-q and -v exclude each other: one line, or everything?")
-    if options["quiet"] and options["form"] == "json" and options["output"] is None:
-        raise click.UsageError("-q prints one line of text: leave out --format json, or write the JSON to a file with -o.")
+    form = options["form"] or "text"
+    if options["quiet"] and form != "text" and not options["output"]:
+        raise click.UsageError(f"-q prints one line of text: leave out --format {form}, or write it to a file with -o.")
     files = ("quote", "bundle", "evidence", "companion", "collateral", "policy")
     named = {name: STDIN if dict(options)[name] == STDIN else None for name in files}
     require_one_stdin(**named, **device_stdin(options), trust_root=STDIN if STDIN in options["trust_root"] else None)

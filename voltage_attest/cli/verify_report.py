@@ -11,6 +11,7 @@ import click
 
 from voltage_attest.cli.exits import EXIT_OF_VERDICT, CannotUse, Exit
 from voltage_attest.cli.files import STDIN, write_output
+from voltage_attest.cli.reports import outputs_of
 from voltage_attest.cli.terminal import emit, output_width, wants_color
 from voltage_attest.report.plain import printable
 from voltage_attest.result import Verdict
@@ -38,19 +39,48 @@ def worst_exit(results: Sequence[AttestationResult]) -> Exit:
 
 
 def report(
-    results: Sequence[AttestationResult], form: str, output: str | None, *, as_list: bool, quiet: bool, verbose: bool
+    results: Sequence[AttestationResult],
+    form: str | None,
+    outputs: Sequence[str],
+    *,
+    as_list: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
-    """Print the results, or write them to ``output`` and print the verdicts. ``as_list`` is for JSON."""
+    """Print the results, or write them to each of ``outputs`` and print the verdicts. ``as_list`` is for JSON.
+
+    An output is a file or ``FORM=FILE``; ``-`` is standard output, which then holds that and not the verdicts.
+    """
     color = wants_color(sys.stdout, os.environ)
-    if output is not None and output != STDIN:
-        write_output(output, _json(results, as_list=as_list) if form == "json" else _text(results, verbose=verbose))
-        quiet = True
-    if quiet:
+    to_stdout = [] if outputs else [form or "text"]
+    for output in outputs_of(outputs, form):
+        if output.file == STDIN:
+            to_stdout.append(output.form)
+        else:
+            write_output(output.file, _rendered(results, output.form, as_list=as_list, verbose=verbose))
+    if quiet or not to_stdout:
         emit(_verdicts(results, color=color))
-    elif form == "json":
-        emit(_json(results, as_list=as_list))
-    else:
-        emit(_text(results, width=output_width(sys.stdout), color=color, verbose=verbose))
+        return
+    for name in to_stdout:
+        if name == "text":
+            emit(_text(results, width=output_width(sys.stdout), color=color, verbose=verbose))
+        else:
+            emit(_rendered(results, name, as_list=as_list, verbose=verbose))
+
+
+def _rendered(results: Sequence[AttestationResult], form: str, *, as_list: bool, verbose: bool) -> str:
+    """The results in that form. ``json`` is one result, or a list of them; other forms have room for several."""
+    if form == "text":
+        return _text(results, verbose=verbose)
+    if form == "json":
+        return _json(results, as_list=as_list)
+    from voltage_attest.report.entries import Named, name_of
+    from voltage_attest.report.formats import render_report
+
+    names = [name_of(result) for result in results]
+    if len(names) > 1:
+        names = [f"{place} of {len(names)}: {name}" for place, name in enumerate(names, start=1)]
+    return render_report(form, [Named(name, result) for name, result in zip(names, results, strict=True)])
 
 
 def _json(results: Sequence[AttestationResult], *, as_list: bool) -> str:
