@@ -81,7 +81,7 @@ class Ledger:
             self.record(check_id, finding)
 
     def gather(self, ledgers: Iterable[Ledger]) -> None:
-        """Count as holding, without a row, what holds on every one of ``ledgers``: for checks of all their subjects together."""
+        """Count as holding, without a row, what holds on each of ``ledgers``: for checks of all subjects together."""
         self._holding |= frozenset.intersection(*[frozenset(ledger._holding) for ledger in ledgers])  # noqa: SLF001
 
     def record(self, check_id: str, finding: Finding) -> None:

@@ -19,7 +19,7 @@ from tests.gate.world import NO_HOLD, Clock, Scene
 from voltage_attest.errors import GateRefused, PolicyError
 from voltage_attest.gate import AttestationGate, Lifecycle
 from voltage_attest.gate.courses import drive
-from voltage_attest.gate.engine import NotAdmitted
+from voltage_attest.gate.engine import _NotAdmitted
 from voltage_attest.gate.model import EventKind, GateEvent
 from voltage_attest.gate.pace import Pace
 from voltage_attest.policy import Policy, parse_policy
@@ -278,7 +278,7 @@ def test_a_stranger_that_was_proven_after_all_leaves_no_backoff(policy: Policy, 
     engine = gate.wiring().desk.engine
     for _ in range(20):
         fake.answer = result(f"{fake.asked:064x}")
-        with pytest.raises(NotAdmitted) as met:
+        with pytest.raises(_NotAdmitted) as met:
             engine.judge(f"{fake.asked:064x}")
         assert drive(engine.proof(met.value))
     assert gate.status().attestations == 21
@@ -289,13 +289,13 @@ def test_many_who_meet_a_stranger_together_count_as_one_failure(policy: Policy, 
     gate.open()
     engine, met = gate.wiring().desk.engine, []
     for _ in range(50):
-        with pytest.raises(NotAdmitted) as caught:
+        with pytest.raises(_NotAdmitted) as caught:
             engine.judge("ee" * 32)
         met.append(caught.value)
     assert not any(drive(engine.proof(each)) for each in met)
     assert fake.asked == 2
     clock.advance(1.0)
-    with pytest.raises(NotAdmitted) as caught:
+    with pytest.raises(_NotAdmitted) as caught:
         engine.judge("ee" * 32)
     assert not drive(engine.proof(caught.value))
     assert fake.asked == 3

@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from voltage_attest._version import __version__
+from voltage_attest.cli.audit import audit
 from voltage_attest.cli.ci import ci
 from voltage_attest.cli.collateral import collateral
 from voltage_attest.cli.demo import demo
@@ -77,5 +78,5 @@ def main() -> None:
     """
 
 
-for _command in (verify, ci, pin, policy, inspect, explain, collateral, demo, doctor):
+for _command in (verify, ci, pin, policy, audit, inspect, explain, collateral, demo, doctor):
     main.add_command(_command)

@@ -37,7 +37,7 @@ from voltage_attest.gate.pace import Pace
 from voltage_attest.gate.shelf import Pools
 from voltage_attest.result import AttestationResult, Verdict
 
-__all__ = ["Ask", "Engine", "NotAdmitted"]
+__all__ = ["Ask", "Engine"]
 
 _LOG: Final = logging.getLogger("voltage_attest.gate")
 _MOST_ROUNDS: Final = 3
@@ -54,7 +54,7 @@ Ask = Callable[[], AttestationResult]
 """Asks the pod for fresh evidence and judges it; may take its time, and may raise."""
 
 
-class NotAdmitted(GateRefused):
+class _NotAdmitted(GateRefused):
     """A connection was not admitted: ``key`` is the one it met, None where its epoch had ended.
 
     ``met`` is the number of the newest attestation that had been begun: what a later one says is fresher than the meeting.
@@ -134,19 +134,19 @@ class Engine:
                     raise refusal.error()
 
     def judge(self, key: str) -> None:
-        """Raise :class:`NotAdmitted` unless a connection to this key may be used: what the pin asks in each handshake."""
+        """Raise :class:`_NotAdmitted` unless a connection to this key may be used: what the pin asks in each handshake."""
         decision = self.decide(key)
         if isinstance(decision, Refusal):
             self.tell(EventKind.STRANGER, key)
-            raise NotAdmitted(decision, key, self._begun)
+            raise _NotAdmitted(decision, key, self._begun)
 
     def require_epoch(self, epoch: int) -> None:
-        """Raise :class:`NotAdmitted` if another epoch has begun since a request was admitted."""
+        """Raise :class:`_NotAdmitted` if another epoch has begun since a request was admitted."""
         decision = self.decide()
         if isinstance(decision, Refusal):
-            raise NotAdmitted(decision, None, self._begun)
+            raise _NotAdmitted(decision, None, self._begun)
         if decision.epoch != epoch:
-            raise NotAdmitted(_RENEWED, None, self._begun)
+            raise _NotAdmitted(_RENEWED, None, self._begun)
 
     def admission(self) -> Course[Open]:
         """Wait until the gate is open; raises :class:`GateRefused` if it will not be."""
@@ -160,7 +160,7 @@ class Engine:
                 raise refusal.error()
         raise NOT_OPEN.error()
 
-    def proof(self, unknown: NotAdmitted) -> Course[bool]:
+    def proof(self, unknown: _NotAdmitted) -> Course[bool]:
         """Wait for evidence asked for after an unknown key was met; True if that key, or the new epoch, is open now.
 
         Fresh evidence is asked for once, however many met the key. Where evidence of the last moments did not prove a key that

@@ -57,7 +57,8 @@ class AttestationGate:
 
     Each request is announced to ``audit`` before its first byte, and ``guards`` are asked before; ``listener`` is told of every
     event. All three go beside what [models], [compliance] and [audit] of the policy ask for. ``lifecycle`` says when to renew
-    and how long answers may go on, ``cache`` where collateral is kept. ``pace`` and ``ask`` replace time and attestation.
+    and how long answers may go on, ``cache`` where collateral is kept, ``nvidia_base`` what stands in for NVIDIA's services.
+    ``pace`` and ``ask`` replace time and attestation.
 
     :class:`PolicyError` on a policy that opens no gate; ValueError where a key, an address or a file cannot be used.
     """
@@ -78,6 +79,7 @@ class AttestationGate:
         listener: Listener | None = None,
         lifecycle: Lifecycle = _LIFECYCLE,
         cache: CollateralCache | Literal["user"] | None = "user",
+        nvidia_base: str | None = None,
         pace: Pace = _PACE,
         ask: Ask | None = None,
     ) -> None:
@@ -92,6 +94,8 @@ class AttestationGate:
             how = Connections(api_key=_key(api_key), api_base=api_base, roots=roots, tls_ca=tls_ca, cache=cache)
             if pccs is not None:
                 how["pccs"] = [pccs] if isinstance(pccs, str) else list(pccs)
+            if nvidia_base is not None:
+                how["nvidia_base"] = nvidia_base
             ask = _Asker(pod_id, self.policy, how)
         rules = Rules.of(self.policy, pace.wall)
         core = GateCore(self.origin, channel.max_age, lifecycle, pace.draw)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from voltage_attest.errors import GateRefused
 from voltage_attest.gate.core import RequestFacts
-from voltage_attest.gate.engine import NotAdmitted
+from voltage_attest.gate.engine import _NotAdmitted
 from voltage_attest.gate.exchange import MOST_ATTEMPTS, Desk, Exchange, Visit
 from voltage_attest.gate.model import Outcome
 
@@ -96,7 +96,7 @@ class Shell:
         self.engine.count_refused(error)
         if self.wiring.refuse is not None:
             return self.wiring.refuse(error)
-        if isinstance(error, NotAdmitted):
+        if isinstance(error, _NotAdmitted):
             return GateRefused(error.found, expected=error.expected, remedy=error.remedy, result=error.result)
         return error
 
@@ -124,7 +124,7 @@ def bind(shell: type[Kind], library: ModuleType) -> type[Kind]:
     return type(shell.__name__, (shell, base), {"library": library})
 
 
-def is_final(visit: Visit, error: NotAdmitted, *, has_proved: bool) -> bool:
+def is_final(visit: Visit, error: _NotAdmitted, *, has_proved: bool) -> bool:
     """Whether no other attempt follows: one fresh attestation a request, and not for ever anew where epochs change."""
     return visit.attempts == MOST_ATTEMPTS or (has_proved and error.key is not None)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from voltage_attest.errors import GateRefused
 from voltage_attest.gate.courses import drive_async
-from voltage_attest.gate.engine import NotAdmitted
+from voltage_attest.gate.engine import _NotAdmitted
 from voltage_attest.gate.exchange import AsyncExchange, Visit
 from voltage_attest.gate.model import Open
 from voltage_attest.gate.shelf import Pool, Shelf
@@ -52,7 +52,7 @@ class AsyncGatedTransport(Shell):
             exchange = AsyncExchange(visit, admitted, watch)
             try:
                 return await self._send(request, exchange, admitted)
-            except NotAdmitted as error:
+            except _NotAdmitted as error:
                 if is_final(visit, error, has_proved=has_proved) or not await drive_async(self.engine.proof(error)):
                     raise
                 has_proved = has_proved or error.key is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from voltage_attest.errors import GateRefused
 from voltage_attest.gate.courses import drive
-from voltage_attest.gate.engine import NotAdmitted
+from voltage_attest.gate.engine import _NotAdmitted
 from voltage_attest.gate.exchange import Exchange, Visit
 from voltage_attest.gate.model import Open
 from voltage_attest.gate.shelf import Pool, Shelf
@@ -46,7 +46,7 @@ class GatedTransport(Shell):
             exchange = Exchange(visit, admitted, visit.announce(admitted))
             try:
                 return self._send(request, exchange, admitted)
-            except NotAdmitted as error:
+            except _NotAdmitted as error:
                 if is_final(visit, error, has_proved=has_proved) or not drive(self.engine.proof(error)):
                     raise
                 has_proved = has_proved or error.key is not None
