@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from tests.cases.all_cases import CASES, Case
+from tests.cases.boot_cases import boot_policy
 from tests.cases.devices import device_policy
 from tests.cases.model import ROOTS, policy_text
 from voltage_attest.checks import REGISTRY
@@ -160,8 +161,8 @@ def test_every_verdict_has_cases() -> None:
 
 @pytest.mark.parametrize(
     "policy",
-    [policy_text(), device_policy(), device_policy({"count": "8", "switches": "4"})],
-    ids=["a quote", "one GPU", "a group"],
+    [policy_text(), device_policy(), device_policy({"count": "8", "switches": "4"}), boot_policy()],
+    ids=["a quote", "one GPU", "a group", "a boot"],
 )
 def test_a_verifier_that_remembers_judges_as_one_that_does_not(policy: str) -> None:
     # One Verifier for everything, good and bad in turn: what it keeps of one case must not colour another.

@@ -32,6 +32,9 @@ def case(
     return GpuNonceCase((device,), evidence or Evidence(), None, policy, nonce)
 
 
+UNBOUND = replace(bound("near"), channel=None)
+"""A policy for a quote and GPUs, without [channel]."""
+
 REFUSED = {
     "d9_another_nonce": DeviceShape(nonce=bytes(32)),
     "d9_the_static_nonce_of_nvidias_samples": DeviceShape(nonce=H100_NONCE),
@@ -77,23 +80,32 @@ def test_one_device_of_several_is_named() -> None:
     assert (finding.actual or "").endswith("in gpu[1]")
 
 
+MANIFEST = b'{"challenge":"%s","format":"voltage-verify-manifest/1","workload":{}}'
 OTHER = DeviceShape(nonce=bytes(32), label="another GPU")
 
 
 def test_voltage_verify_derives_it_from_the_manifest() -> None:
-    manifest = b"the canonical manifest"
+    manifest = MANIFEST % NONCE.hex().encode()
     shape = DeviceShape(nonce=hashlib.sha256(manifest).digest())
     evidence = Evidence(binding_inputs=(("manifest", manifest),))
     assert gpu_nonce(case(shape, bound("voltage-verify/1"), evidence=evidence)).status is Status.PASSED
-    other = replace(evidence, binding_inputs=(("manifest", manifest + b"!"),))
+    other = replace(evidence, binding_inputs=(("manifest", manifest.replace(b"{}", b'{"a":1}')),))
     assert gpu_nonce(case(shape, bound("voltage-verify/1"), evidence=other)).status is Status.FAILED
+    assert gpu_nonce(case(shape, bound("voltage-verify/1"), bytes(32), evidence)).status is Status.FAILED
+    broken = replace(evidence, binding_inputs=(("manifest", manifest + b"!"),))
+    assert gpu_nonce(case(shape, bound("voltage-verify/1"), evidence=broken)).status is Status.ERROR
     assert gpu_nonce(case(shape, bound("voltage-verify/1"))).status is Status.ERROR
 
 
 def test_without_a_nonce_or_binding_nothing_is_claimed() -> None:
     assert gpu_nonce(case(DeviceShape(), nonce=None)).status is Status.SKIPPED
-    assert gpu_nonce(case(DeviceShape(), replace(bound("near"), channel=None))).status is Status.SKIPPED
+    assert gpu_nonce(case(DeviceShape(), UNBOUND, nonce=None)).status is Status.SKIPPED
     assert gpu_nonce(case(DeviceShape(), bound("near"), nonce=None)).status is Status.ERROR
+
+
+def test_without_a_channel_a_nonce_that_was_given_is_judged_beside_a_quote_as_well() -> None:
+    assert gpu_nonce(case(DeviceShape(), UNBOUND)).status is Status.PASSED
+    assert gpu_nonce(case(DeviceShape(nonce=bytes(32)), UNBOUND)).status is Status.FAILED
 
 
 def test_a_real_report_carries_the_nonce_of_its_request() -> None:

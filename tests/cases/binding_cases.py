@@ -101,6 +101,8 @@ def answer_without_tls_certificate() -> Case:
     return replace(case, claims=replace(case.claims, tls_spki_sha256=None), errors=frozenset({"binding.report_data"}))
 
 
+_MANIFEST = b'{"challenge":"%s","format":"voltage-verify-manifest/1","workload":{}}' % _NONCE.hex().encode()
+
 _OTHER_BINDINGS = {
     "near": (
         near_report_data(b"address", _SPKI, _NONCE),
@@ -131,8 +133,8 @@ _OTHER_BINDINGS = {
         ),
     ),
     "voltage-verify/1": (
-        voltage_verify_report_data(b"{}"),
-        Evidence(nonce=_NONCE, binding_inputs=(("manifest", b"{}"),)),
+        voltage_verify_report_data(_MANIFEST),
+        Evidence(nonce=_NONCE, binding_inputs=(("manifest", _MANIFEST),)),
     ),
 }
 
