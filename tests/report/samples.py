@@ -49,7 +49,9 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 GOLDEN: Final = Path(__file__).parent / "golden"
 AT: Final = datetime(2026, 11, 15, 12, tzinfo=UTC)
 
-UNKNOWN_CHECK: Final = Check("gpu.of_a_later_version", "The GPU's certificates lead to NVIDIA", "", "", "a later version", "Update.")
+UNKNOWN_CHECK: Final = Check(
+    "gpu.of_a_later_version", "The GPU's certificates lead to NVIDIA", "", "", "a later version", "Update."
+)
 """A check of another version: all that a result in JSON says of it."""
 
 CLAIMS: Final = TdxClaims(

@@ -20,16 +20,16 @@ MAX_INPUT_SIZE: Final = 16 * 1024 * 1024
 """Bytes read of any file: more than every parser accepts, so that each can name its own limit."""
 
 
-def read_input(name: str, option: str) -> bytes:
+def read_input(name: str, option: str, *, limit: int = MAX_INPUT_SIZE) -> bytes:
     """Read a file, or standard input for ``-``; :class:`CannotUse` if it cannot be read.
 
-    At most one byte more than :data:`MAX_INPUT_SIZE` is read: whoever parses it finds it too long.
+    At most one byte more than ``limit`` is read: whoever parses it finds it too long.
     """
     try:
         if name == STDIN:
-            return _standard_input(option).buffer.read(MAX_INPUT_SIZE + 1)
+            return _standard_input(option).buffer.read(limit + 1)
         with Path(name).open("rb") as file:
-            return file.read(MAX_INPUT_SIZE + 1)
+            return file.read(limit + 1)
     except IsADirectoryError:
         raise CannotUse(f"{option}: {name} is a directory; expected a file. Name the file inside it.") from None
     except OSError as error:

@@ -5,13 +5,14 @@ Which checks a step stands for is said by the beginnings of their ids, so that a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from voltage_attest.report.plain import one_or_many
-from voltage_attest.result import AttestationResult, CheckResult, Status
+from voltage_attest.result import AttestationResult, CheckResult, Status, Verdict
 
 __all__ = ["Lane", "Step", "Tone", "binding_steps", "lanes_of", "tone_of"]
 
@@ -51,6 +52,10 @@ def tone_of(status: Status, *, unsafe: bool = False) -> Tone:
         return Tone.WAIT
     return Tone.GOOD if status is Status.PASSED else Tone.NONE
 
+
+_REPLACED: Final = re.compile(r"Roots? of trust (.+?) (?:was|were) replaced")
+_ROLE: Final = re.compile(r"'([a-z-]+)'")
+"""The warning of :class:`~voltage_attest.verifier.Verifier` is where a result says that its roots are not the pinned ones."""
 
 _WORST: Final = (Tone.BAD, Tone.WAIT, Tone.GOOD)
 
@@ -154,17 +159,24 @@ def binding_steps(result: AttestationResult) -> tuple[Step, ...]:
         Step(
             "TLS key",
             key,
-            "What is sent to this key reaches the machine above, and nobody else."
-            if channel.spki_sha256 is not None and bound is Tone.GOOD
-            else "No connection is vouched for.",
+            _what_the_key_is_worth(result, bound),
             bound if channel.spki_sha256 is not None else Tone.NONE,
         ),
     )
 
 
+def _what_the_key_is_worth(result: AttestationResult, bound: Tone) -> str:
+    if result.channel.spki_sha256 is None or bound is not Tone.GOOD:
+        return "No connection is vouched for."
+    if result.verdict is not Verdict.VERIFIED:
+        return "It is the key of the machine above, which is not verified: send nothing."
+    return "What is sent to this key reaches the machine above, and nobody else."
+
+
 def _root(result: AttestationResult, role: str, title: str, meaning: str) -> Step:
     """A pinned root holds by itself; one that was replaced says nothing about real hardware."""
-    replaced = any(warning.startswith(f"Root of trust '{role}") for warning in result.warnings)
+    told = [_REPLACED.match(warning) for warning in result.warnings]
+    replaced = any(name.startswith(role) for found in told if found for name in _ROLE.findall(found[1]))
     return Step(title, "REPLACED" if replaced else "pinned", meaning, Tone.WAIT if replaced else Tone.GOOD)
 
 

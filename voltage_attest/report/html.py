@@ -12,7 +12,13 @@ from typing import Final
 from voltage_attest._version import __version__
 from voltage_attest.report.entries import WORST_FIRST, Brief, Named, counted, worst
 from voltage_attest.report.html_chain import chain_section
-from voltage_attest.report.html_documents import devices_section, provenance_section, tcb_section, timeline_section
+from voltage_attest.report.html_documents import (
+    boot_section,
+    devices_section,
+    provenance_section,
+    tcb_section,
+    timeline_section,
+)
 from voltage_attest.report.html_findings import LABELS, findings_section, measurements_section, pill
 from voltage_attest.report.html_markup import Markup, join, tag
 from voltage_attest.report.html_style import STYLE
@@ -119,6 +125,7 @@ def html_entry(named: Named, total: int) -> str:
             chain_section(result),
             measurements_section(result),
             tcb_section(result),
+            boot_section(result),
             devices_section(result),
             timeline_section(result),
             _checks(result),

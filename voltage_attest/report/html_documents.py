@@ -14,7 +14,7 @@ from voltage_attest.report.plain import one_or_many, utc
 from voltage_attest.result import AttestationResult, CollateralRecord, GpuClaims, Status, SwitchClaims, TdxClaims
 from voltage_attest.tcb_status import TcbStatus
 
-__all__ = ["devices_section", "provenance_section", "tcb_section", "timeline_section"]
+__all__ = ["boot_section", "devices_section", "provenance_section", "tcb_section", "timeline_section"]
 
 _LONGEST: Final = timedelta(days=180)
 """What a timeline shows before and after the appraisal; roots and manifests last for decades."""
@@ -62,6 +62,20 @@ def _advisories(claims: TdxClaims) -> Content:
 def _linked(advisory_id: str) -> Content:
     url = advisory_url(advisory_id)
     return advisory_id if url is None else tag("a", advisory_id, href=url, rel="noreferrer")
+
+
+def boot_section(result: AttestationResult) -> Markup:
+    """What was measured into the registers, event by event, and whether its content is proven or only said."""
+    if not result.boot:
+        return Markup()
+    head = tag("tr", [tag("th", text) for text in ("", "register", "what", "how it is known", "digest")])
+    body = []
+    for event in result.boot:
+        known = tag("span", "proven" if event.bound else "said", class_=f"pill {Tone.GOOD if event.bound else Tone.NONE}")
+        digest = tag("code", event.digest)
+        cells = (known, event.register, event.meaning, event.binding, digest)
+        body.append(tag("tr", [tag("td", content) for content in cells]))
+    return join(tag("h2", "Measured boot"), tag("table", tag("thead", head), tag("tbody", body), class_="wide small"))
 
 
 def devices_section(result: AttestationResult) -> Markup:

@@ -45,12 +45,22 @@ def findings_section(result: AttestationResult) -> Markup:
     behind = f"{one_or_many(waiting, 'further check')} could not run because of these." if waiting else None
     return join(
         tag("h2", "What to look at"),
-        [_card(row) for row in loud],
+        [_card(rows) for rows in _of_one_cause(loud)],
         None if behind is None else tag("p", behind, class_="soft small behind"),
     )
 
 
-def _card(row: CheckResult) -> Markup:
+def _of_one_cause(rows: Iterable[CheckResult]) -> Iterable[list[CheckResult]]:
+    """Rows with the same reason and remedy stand together: twelve devices, or six documents of one server that is down."""
+    causes: dict[tuple[Status, str | None, str], list[CheckResult]] = {}
+    for row in rows:
+        causes.setdefault((row.status, row.reason, row.check.remedy), []).append(row)
+    return causes.values()
+
+
+def _card(rows: list[CheckResult]) -> Markup:
+    """The first row in full; of those that share its cause, what they expected."""
+    row, *others = rows
     rule, actor = rule_of(row), actor_of(row)
     todo: list[Content] = []
     if row.status.closes_gate:
@@ -61,9 +71,19 @@ def _card(row: CheckResult) -> Markup:
         tag("header", pill(row), tag("h3", row.check.title), tag("code", row_name(row), class_="soft")),
         None if row.reason is None else tag("p", row.reason, class_="about"),
         side_by_side(row),
+        _others(others),
         None if rule is None else tag("p", "Rule: ", tag("code", rule), class_="soft small about"),
         todo,
         class_=f"card edge {tone_of(row.status, unsafe=row.finding.unsafe)}",
+    )
+
+
+def _others(rows: list[CheckResult]) -> Markup:
+    if not rows:
+        return Markup()
+    names = [tag("li", row.check.title, " ", tag("code", row_name(row), class_="soft")) for row in rows]
+    return tag(
+        "div", tag("p", "For the same reason:", class_="label"), tag("ul", names, class_="others small"), class_="behind"
     )
 
 
@@ -112,7 +132,7 @@ def measurements_section(result: AttestationResult) -> Markup:
         head = tag(
             "header", tag("span", "skipped", class_=f"pill {Tone.NONE}"), tag("h3", "Found, and not pinned by the policy")
         )
-        body.append(tag("section", head, [_left_open(row) for row in left_open], class_="card"))
+        body.append(tag("section", head, [_left_open(row) for row in left_open], class_="card long"))
     return join(tag("h2", "Measurements, expected and actual"), tag("div", body, class_="measures"))
 
 

@@ -82,7 +82,8 @@ table{border-collapse:collapse;width:100%}
 th{font-size:.8rem;font-weight:500;color:var(--soft);text-align:left;padding:.3rem .6rem .3rem 0;
 border-bottom:1px solid var(--line)}
 td{padding:.45rem .6rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-.measures{display:grid;gap:.75rem}.measures .card{margin:0}.pair.one,.open,.behind{margin-top:.75rem}.pair.one{display:block}
+.measures{display:grid;gap:.75rem}.measures .card{margin:0}.others{padding-left:1.2rem}
+.pair.one,.open,.behind{margin-top:.75rem}.pair.one{display:block}
 td b,.pill{white-space:nowrap}
 .bar{display:block;width:100%;height:1.1rem}
 .bar .track{fill:var(--none-bg)}.bar .span{fill:var(--tone)}.bar .now{fill:var(--ink)}
@@ -123,6 +124,7 @@ body{font-size:10.5pt}main{max-width:none;padding:0}
 .verdict{border:2px solid var(--tone)!important}.pill{border:1px solid var(--tone)}.warning{border:1px solid var(--wait)}
 .card,.steps li,.rows li,tr,.chain svg,.verdict,.facts div{break-inside:avoid}h2,summary{break-after:avoid}
 .bar,.verdict,.hex mark,.chain svg{-webkit-print-color-adjust:exact;print-color-adjust:exact}
+.card.long{break-inside:auto}.open{break-inside:avoid}
 article+article{break-before:page;border:0;margin:0}
 .chain{grid-template-columns:7.6cm 1fr;gap:.6cm}.steps{font-size:9pt;gap:.3rem}
 .steps li{grid-template-columns:4.9rem 1fr}h2{margin-top:1.6rem}.card{padding:.6rem .8rem}.verdict{padding:.8rem 1rem}
