@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from voltage_attest.evidence.model import Evidence
     from voltage_attest.evidence.quote import TdxQuote, parse_quote
     from voltage_attest.gate import AttestationGate
+    from voltage_attest.many import Bundle, Judged, Pod, verify_many
     from voltage_attest.policy import Policy, load_policy, parse_policy
     from voltage_attest.report import parse_result, render_json, render_text
     from voltage_attest.result import (
@@ -63,6 +64,7 @@ __all__ = [
     "AttestationGate",
     "AttestationResult",
     "Attester",
+    "Bundle",
     "Check",
     "CheckResult",
     "CollateralFormatError",
@@ -74,7 +76,9 @@ __all__ = [
     "GpuClaims",
     "InputError",
     "IntelCollateral",
+    "Judged",
     "OfflineError",
+    "Pod",
     "Policy",
     "PolicyError",
     "Status",
@@ -101,6 +105,7 @@ __all__ = [
     "parse_result",
     "render_json",
     "render_text",
+    "verify_many",
 ]
 
 _EXPORTS: Final = {
@@ -137,6 +142,7 @@ _EXPORTS: Final = {
         "TdxClaims",
         "Verdict",
     ),
+    "many": ("Bundle", "Judged", "Pod", "verify_many"),
     "tcb_status": ("TcbStatus",),
     "trust": ("TrustRoots",),
     "verifier": ("Verifier",),

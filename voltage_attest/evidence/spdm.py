@@ -17,10 +17,12 @@ Sources: DMTF DSP0274 1.1, sections 10.11.1 and 10.11.2; NVIDIA attestation-sdk 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.cursor import Cursor
+from voltage_attest.limits import NONCE_SIZE
 
 __all__ = [
     "DIGEST_SIZE",
@@ -34,7 +36,6 @@ __all__ = [
 ]
 
 REQUEST_SIZE: Final = 37
-NONCE_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 96
 """Bytes of ECDSA P-384, r||s."""
 DIGEST_SIZE: Final = 48
@@ -46,9 +47,10 @@ MAX_REPORT_SIZE: Final = 32 * 1024
 _REQUEST_HEAD: Final = bytes.fromhex("11e001ff")
 _RESPONSE_HEAD: Final = bytes.fromhex("11600000")
 _DMTF: Final = 1
-_VALUE_HEAD: Final = 3
 _RAW_BIT_STREAM: Final = 0x80
-_VALUE_TYPES: Final = range(_RAW_BIT_STREAM)
+_BLOCK: Final = Struct(f"<BBHBH{DIGEST_SIZE}s")
+"""Index, specification, measurement size, value type, value size, digest: 55 bytes."""
+_SIZES: Final = (DIGEST_SIZE + 3, DIGEST_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +134,14 @@ def _read_record(record: Cursor, count: int) -> tuple[Measurement, ...]:
 
 
 def _read_block(record: Cursor) -> Measurement:
+    """One block, in one step: every block of a report has the one size that a digest gives it."""
     start = record.position
-    index, specification, size = record.u8("index"), record.u8("measurement specification"), record.u16("measurement size")
-    value_type, value_size = record.u8("value type"), record.u16("value size")
-    sizes = (size - _VALUE_HEAD, value_size)
-    if not index or specification != _DMTF or value_type not in _VALUE_TYPES or sizes != (DIGEST_SIZE, DIGEST_SIZE):
+    block = record.take(_BLOCK.size, "measurement block")
+    index, specification, size, value_type, value_size, digest = _BLOCK.unpack(block)
+    if not index or specification != _DMTF or value_type >= _RAW_BIT_STREAM or (size, value_size) != _SIZES:
         raise EvidenceFormatError(
             f"measurement block {index}: specification {specification}, type {value_type:#04x}, sizes {size} and {value_size}",
             expected="index from 1, DMTF (1), a digest (type below 0x80) of 48 bytes in a measurement of 51",
             offset=start,
         )
-    return Measurement(index, value_type, record.take(DIGEST_SIZE, "digest"))
+    return Measurement(index, value_type, digest)
