@@ -15,7 +15,7 @@ from voltage_attest.evidence.model import Evidence
 from voltage_attest.testing import TdReportFields
 from voltage_attest.verify.mr_config import mr_config_id_v1, mr_config_id_v3
 
-__all__ = ["BOOTED", "COMPOSE", "Booted", "boot_policy"]
+__all__ = ["BOOTED", "COMPOSE", "MR_CONFIG", "Booted", "boot_policy"]
 
 _IMAGE: Final = "ab" * 32
 _OTHER: Final = "cd" * 32
@@ -98,7 +98,7 @@ def boot_policy(workload: str | None = None) -> str:
 BOOTED: Final = Booted()
 """The boot that every other one differs from in one thing."""
 
-_MR_CONFIG: Final = json.dumps(
+MR_CONFIG: Final = json.dumps(
     {
         "app_id": _COMPOSE_HASH[:20].hex(),
         "compose_hash": _COMPOSE_HASH.hex(),
@@ -108,6 +108,7 @@ _MR_CONFIG: Final = json.dumps(
         "version": 3,
     }
 ).encode()
+"""dstack's document for the third form of MRCONFIGID, of this application and one instance."""
 
 _BROKEN: Final = {
     "parse": Booted(log="no log"),
@@ -174,7 +175,7 @@ def log_unasked() -> Case:
 @case
 def configured_at_launch() -> Case:
     """MRCONFIGID is the form of the measured application that takes its document along."""
-    return Booted(mr_config_id=mr_config_id_v3(_MR_CONFIG), mr_config=_MR_CONFIG).case()
+    return Booted(mr_config_id=mr_config_id_v3(MR_CONFIG), mr_config=MR_CONFIG).case()
 
 
 @case
@@ -197,3 +198,11 @@ def workload_missed(name: str) -> Case:
         records = tuple(record for record in BOOTED.records if record.name != "storage-fs")
         return Booted(records=records).case("workload.sealed_storage", workload=_PINS[name][0])
     return BOOTED.case(f"workload.{name}", workload=_PINS[name][1])
+
+
+@case_family("measured", "not_measured")
+def model_that_may_be_asked_for(name: str) -> Case:
+    """Requests may name one model, or one more, of which this machine measured none."""
+    asked = ["ward-model"] if name == "measured" else ["ward-model", "other-model"]
+    workload = f'models = {{ ward-model = ["{_IMAGE}"], other-model = ["{_OTHER}"] }}\n\n[models]\nallow = {json.dumps(asked)}'
+    return BOOTED.case(*([] if name == "measured" else ["workload.models"]), workload=workload)

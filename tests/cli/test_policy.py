@@ -86,6 +86,41 @@ def test_show_tells_what_is_expected_of_gpus_and_gate(run: Run, folder: Path) ->
         assert part in shown
 
 
+def test_show_tells_what_is_expected_of_the_boot_log(run: Run, folder: Path) -> None:
+    digest, program = "ab" * 32, "cd" * 48
+    lines = (
+        f'compose_sha256 = ["{digest}"]',
+        'key_provider = ["kms"]',
+        "sealed_storage = true",
+        "secure_boot = false",
+        f'boot_files = ["{program}"]',
+        'kernel_cmdline = ["console=hvc0 ro"]',
+        'forbid_events = ["debug-shell"]',
+        f'models = {{ small = ["{digest}"] }}',
+        'require_events = { greeting = ["*"], storage-fs = ["zfs", "hex:00ff"] }',
+        f'events = {{ rtmr1 = ["{program}"] }}',
+    )
+    write(folder, "ward.toml", policy_text() + "\n[workload]\n" + "\n".join(lines) + "\n")
+    shown = " ".join(run("policy", "show", "ward.toml").stdout.split())
+    for part in (
+        "boot log must explain the quote's registers",
+        f"compose_sha256 {digest}",
+        "key_provider kms",
+        "sealed_storage key provider, file system and root file system must be measured",
+        "secure_boot off",
+        f"boot_files {program}",
+        "kernel_cmdline 'console=hvc0 ro'",
+        f"model digest small: {digest}",
+        "required event greeting: with any payload",
+        "required event storage-fs: 'zfs' or hex:00ff",
+        "forbidden events debug-shell",
+        f"boot events in RTMR1 nothing but {program}",
+    ):
+        assert part in shown
+    write(folder, "plain.toml", policy_text())
+    assert "boot log none expected, none judged" in " ".join(run("policy", "show", "plain.toml").stdout.split())
+
+
 def test_show_says_what_is_left_open_of_gpus(run: Run, folder: Path) -> None:
     head, _, _ = GPU_TEXT.partition("chips =")
     write(folder, "ward.toml", head)

@@ -25,6 +25,7 @@ from voltage_attest.verify.event_log import EVENT_LOG_CHECKS, EventLogCase, Veri
 __all__ = [
     "BOOT",
     "COMPOSE_HASH",
+    "NEAR_ANSWER",
     "SHARED",
     "Boot",
     "Record",
@@ -48,7 +49,10 @@ __all__ = [
 SHARED: Final = REPOSITORY.parent / "shared" / "vectors"
 needs_vectors: Final = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/vectors is not beside this repository")
 
-_NEAR: Final = "teep-nearcloud_qwen_qwen3.5-122b-a10b_20260424_020614/0001_cloud-api.near.ai_v1_attestation_report.body"
+NEAR_ANSWER: Final = (
+    SHARED / "gpu/teep-nearcloud_qwen_qwen3.5-122b-a10b_20260424_020614/0001_cloud-api.near.ai_v1_attestation_report.body"
+)
+"""An answer of NEAR AI's of 2026-04-24: a gateway and a model, with their compose documents."""
 _HEADER_SIZE: Final = 48
 _OFFSETS: Final = {"mr_config_id": 184, "rtmr0": 328, "rtmr1": 376, "rtmr2": 424, "rtmr3": 472}
 """In the TD report (Intel TDX DCAP Quoting Library API, A.3.2)."""
@@ -95,7 +99,7 @@ def fixture(name: str) -> Boot:
 @cache
 def near(role: str) -> Boot:
     """The gateway or the model of one recorded NEAR answer, with its compose document."""
-    answer = json.loads((SHARED / "gpu" / _NEAR).read_bytes())
+    answer = json.loads(NEAR_ANSWER.read_bytes())
     report = answer["gateway_attestation"] if role == "gateway" else answer["model_attestations"][0]
     log = report["event_log"]
     return Boot(

@@ -1,4 +1,4 @@
-"""What of [gpu] and [compliance] deserves a look."""
+"""What of [gpu], [compliance] and [workload] deserves a look."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from tests.cases.model import policy_text
 from tests.policy.gpu_mistakes import SPKI, UEID
 from tests.policy.mistakes import TEXT
 from voltage_attest.policy import parse_policy
@@ -79,3 +80,52 @@ def test_gpus_without_a_quote_are_remarked() -> None:
     head, _, _ = TEXT.partition("[tdx]")
     (item,) = told(f"{head}[gpu]\ncount = 1\n", "tdx")
     assert "GPUs are judged alone" in item.text
+
+
+PINNED = policy_text()
+WORKLOAD = f"""{PINNED}
+[workload]
+compose_sha256 = ["{"ab" * 32}"]
+"""
+REGISTERS = {key: f'{key} = {{ unpinned = "computed later" }}' for key in ("mrtd", "rtmr1", "rtmr2")}
+
+
+def opened(text: str, *keys: str) -> str:
+    """The policy with these registers left open."""
+    for key in keys:
+        line = next(line for line in text.splitlines() if line.startswith(f"{key} "))
+        text = text.replace(line, REGISTERS[key])
+    return text
+
+
+def test_a_workload_on_a_pinned_guest_gives_nothing_to_remark() -> None:
+    assert told(WORKLOAD, "workload") == []
+    by_events = f'{WORKLOAD}boot_loader = ["{"cd" * 48}"]\nkernel_cmdline = ["ro"]\n'
+    assert told(opened(by_events, "rtmr1", "rtmr2"), "workload") == []
+
+
+@pytest.mark.parametrize("key", ["os_image_hash", "compose_sha256", "image_digests", "sealed_storage", "key_provider"])
+@pytest.mark.parametrize("register", REGISTERS)
+def test_a_guests_word_about_itself_is_remarked_where_nothing_pins_the_guest(key: str, register: str) -> None:
+    values = {"sealed_storage": "true", "key_provider": '["kms"]'}
+    text = f"{PINNED}\n[workload]\n{key} = {values.get(key, repr(['ab' * 32]))}\n"
+    (advice,) = [item for item in told(opened(text, register), f"workload.{key}") if "own word" in item.text]
+    assert f"nothing pins {register}: any other guest can say the same" in advice.text
+    assert not advice.urgent
+
+
+def test_images_without_the_document_that_runs_them_are_remarked() -> None:
+    (advice,) = told(f'{PINNED}\n[workload]\nimage_digests = ["{"ab" * 32}"]\n', "workload")
+    assert "how the images are run is left open" in advice.text
+
+
+def test_models_of_an_application_that_is_not_pinned_are_remarked() -> None:
+    (advice,) = told(f'{PINNED}\n[workload]\nmodels = {{ small = ["{"ab" * 32}"] }}\n', "workload")
+    assert "nothing pins the application" in advice.text
+
+
+def test_a_model_that_may_be_asked_for_and_has_no_digest_is_urgent() -> None:
+    text = f'{WORKLOAD}models = {{ small = ["{"ab" * 32}"] }}\n\n[models]\nallow = ["small", "large"]\n'
+    (advice,) = told(text, "workload")
+    assert advice.urgent
+    assert "lets requests name large" in advice.text

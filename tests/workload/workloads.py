@@ -29,7 +29,7 @@ def appraise(
     log: VerifiedEventLog, lines: str, *, pinned: frozenset[int] = frozenset(), model: str | None = None
 ) -> dict[str, Finding]:
     """Every finding."""
-    case = WorkloadAppraisal(log, workload(lines), pinned, model)
+    case = WorkloadAppraisal(log, workload(lines), pinned, frozenset() if model is None else frozenset({model}))
     return {check_id.removeprefix("workload."): judge(case) for check_id, judge in WORKLOAD_APPRAISAL.items()}
 
 

@@ -59,13 +59,13 @@ _STATES: Final = {b"\x01": "on", b"\x00": "off", b"": "off"}
 class WorkloadAppraisal:
     """A verified event log before ``[workload]``.
 
-    ``pinned_registers`` are those that ``[tdx]`` pins by value (0 to 3). ``model`` is the model that the client asks for.
+    ``pinned_registers`` are those that ``[tdx]`` pins by value (0 to 3). ``models`` are those that the client may ask for.
     """
 
     log: VerifiedEventLog
     policy: WorkloadPolicy
     pinned_registers: frozenset[int] = frozenset()
-    model: str | None = None
+    models: frozenset[str] = frozenset()
 
     def digests(self, register: int) -> frozenset[bytes]:
         """Everything that was extended into a register."""

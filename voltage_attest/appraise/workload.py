@@ -134,7 +134,7 @@ def sealed_storage(case: WorkloadAppraisal) -> Finding:
 
 
 def models(case: WorkloadAppraisal) -> Finding:
-    """workload.models: the model asked for, and every other one that was measured, is as pinned."""
+    """workload.models: every model that may be asked for was measured, and every one that was is as pinned."""
     pins, location = case.policy.models, case.policy.locations.get("models")
     payloads = [event.payload for event in case.log.runtime(MODEL_EVENT)]
     if not pins:
@@ -150,12 +150,12 @@ def models(case: WorkloadAppraisal) -> Finding:
         if digest not in pins.get(name, ()):
             accepted = " or ".join(sorted(value.hex() for value in pins.get(name, ()))) or "no such model"
             return _wrong_model(f"{name}: {accepted}", f"{name}: {digest.hex()}", location_of=case)
-    if (case.model is not None and case.model not in measured) or not measured:
-        wanted = case.model or " or ".join(sorted(pins))
+    missing = sorted(case.models - measured.keys())
+    if missing or not measured:
         return failed(
-            expected=f"a measured digest of {wanted}",
+            expected=f"a measured digest of {' and '.join(missing) or ' or '.join(sorted(pins))}",
             actual=", ".join(sorted(measured)) or f"no {MODEL_EVENT} event",
-            reason="the TD did not measure the model that it is asked for",
+            reason="the TD did not measure a model that it may be asked for",
             location=location,
         )
     return passed(", ".join(sorted(measured)))

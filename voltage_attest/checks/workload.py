@@ -83,8 +83,8 @@ WORKLOAD_CHECKS: Final = (
     _check(
         "models",
         "The model is the one that the policy names",
-        "The bound model-digest event of the model that the client asks for, and of every other that was measured, is among "
-        "workload.models.",
+        "There is a bound model-digest event for each model that [models] lets requests name (for one at least, without that "
+        "section), and every such event is among workload.models.",
         "That answers come from that model: that is the word of the application, whose image and compose document are to be "
         "pinned.",
         "voltage-attest, docs/measured-boot.md: NAME sha256:DIGEST",

@@ -98,7 +98,8 @@ def _fetch_for_evidence(service: NvidiaService, name: str, now: datetime, progre
         raise CannotUse("--gpu-evidence: the file is no text; expected NRAS's request in JSON.") from None
     except EvidenceFormatError as error:
         raise CannotUse(f"--gpu-evidence: {error}") from None
-    workshop = GpuWorkshop.under(TrustRoots.default())
+    roots = TrustRoots.default()
+    workshop = GpuWorkshop.under(roots)
     ids = [wanted.rim_id for wanted in wanted_manifests(devices, workshop)]
     if not ids:
         raise CannotUse(
@@ -106,5 +107,5 @@ def _fetch_for_evidence(service: NvidiaService, name: str, now: datetime, progre
             "Pass the evidence as the pod gave it."
         )
     rims = service.fetch_rims(ids, now=now, progress=progress)
-    questions = status_questions(devices, rims.collateral, workshop, RimShelf(), None)
+    questions = status_questions(devices, rims.collateral, workshop, RimShelf(), rim_root=roots.nvidia_rim, draw_nonce=None)
     return combined(rims, service.fetch_revocation(questions, now=now, mode="cached", progress=progress))

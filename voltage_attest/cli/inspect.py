@@ -23,7 +23,7 @@ __all__ = ["inspect"]
 @click.argument("file")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def inspect(file: str, form: str) -> int:
-    """Show what FILE says: a quote, a GPU's report, collateral, certificates, tokens, a policy or a saved result.
+    """Show what FILE says: a quote, a boot log, a GPU's report, collateral, certificates, tokens, a policy or a result.
 
     The kind is told by content. Nothing is verified. Exit codes: 0 shown, 2 not recognised or not readable.
     """

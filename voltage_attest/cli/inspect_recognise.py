@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from voltage_attest.cli.inspect_boot import inspect_event_log, is_ccel, is_dstack_log
 from voltage_attest.cli.inspect_certificates import inspect_der, inspect_pem
 from voltage_attest.cli.inspect_devices import (
     REPORT_START,
@@ -33,7 +34,7 @@ KINDS: Final = (
     "a TDX or SGX quote (raw, hex, base64), Intel's collateral (nine-key JSON), TCB info or QE identity (JSON), "
     "a CRL (DER, PEM, hex), certificates (PEM, DER), a policy (TOML), a saved result (JSON), an attestation report of a GPU or "
     "switch (raw, hex, base64) or NRAS's request with several (JSON), a reference integrity manifest (XML, JSON), an answer of "
-    "NRAS and its keys (JSON), an OCSP answer (DER)"
+    "NRAS and its keys (JSON), an OCSP answer (DER), a boot log (CCEL as raw bytes, hex or base64, dstack's JSON)"
 )
 """What is looked for, in words."""
 
@@ -59,6 +60,8 @@ def inspect_bytes(data: bytes) -> Inspection | None:
 
 
 def _inspect_binary(data: bytes) -> Inspection | None:
+    if is_ccel(data):
+        return inspect_event_log(data)
     if data.startswith(QUOTE_VERSIONS):
         return inspect_quote(data)
     if data.startswith(REPORT_START):
@@ -67,7 +70,9 @@ def _inspect_binary(data: bytes) -> Inspection | None:
 
 
 def _inspect_list(data: bytes) -> Inspection:
-    """A list is NRAS's answer, or the devices of its request; the error of the first where it is neither."""
+    """A list is dstack's log, NRAS's answer, or the devices of its request; the error of its answer where it is none."""
+    if is_dstack_log(data):
+        return inspect_event_log(data)
     try:
         return inspect_eat(data)
     except InputError as error:

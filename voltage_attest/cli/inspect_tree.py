@@ -13,6 +13,7 @@ from voltage_attest.report.plain import Paint, printable
 __all__ = [
     "INSPECTION_SCHEMA",
     "Branch",
+    "Entry",
     "Inspection",
     "Leaf",
     "Node",
@@ -46,11 +47,19 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of a table: an object in JSON, and to a person these lines."""
+
+    members: tuple[Node, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Branches of one kind: an array in JSON. ``name`` is the plural; each branch brings its singular."""
 
     name: str
-    members: tuple[Branch, ...]
+    members: tuple[Branch | Entry, ...]
 
 
 Node = Leaf | Branch | Rows
@@ -122,6 +131,9 @@ def _lines(nodes: Sequence[Node], depth: int, paint: Paint) -> Iterator[str]:
             yield from _lines(node.members, depth + 1, paint)
         else:
             for number, member in enumerate(node.members, 1):
+                if isinstance(member, Entry):
+                    yield from [f"{indent}{printable(line)}" for line in member.lines]
+                    continue
                 yield f"{indent}{paint.strong(f'{printable(member.name)} {number} of {len(node.members)}')}"
                 yield from _lines(member.members, depth + 1, paint)
 

@@ -15,6 +15,7 @@ from voltage_attest.cli.exits import EXIT_OF_VERDICT, CannotUse, Exit
 from voltage_attest.cli.files import STDIN, read_input, require_one_stdin, write_output
 from voltage_attest.cli.network import Network, network_options, warn
 from voltage_attest.cli.terminal import emit, output_width, wants_color
+from voltage_attest.cli.verify_boot import BootFiles, boot_options
 from voltage_attest.cli.verify_devices import DeviceFiles
 from voltage_attest.cli.verify_inputs import DEFAULT_POLICY, make_verifier, read_policy, read_roots
 from voltage_attest.cli.verify_report import report, save_bundles, say_what_is_missing
@@ -24,7 +25,7 @@ from voltage_attest.result import Status, Verdict
 
 if TYPE_CHECKING:
     from voltage_attest.attestation import Attestation
-    from voltage_attest.policy.model import Policy
+    from voltage_attest.policy.model import Policy, WorkloadPolicy
     from voltage_attest.result import AttestationResult
 
 __all__ = ["pin"]
@@ -38,7 +39,7 @@ _FIRST_USE: Final = (
 )
 
 
-class _Options(Network):
+class _Options(Network, BootFiles):
     """Everything on the command line."""
 
     pod_id: str | None
@@ -52,6 +53,7 @@ class _Options(Network):
     save_bundle: str | None
     trust_root: tuple[str, ...]
     gpus: int | None
+    workload: bool
     nvidia_base: str | None
     quiet: bool
 
@@ -66,8 +68,10 @@ class _Options(Network):
 @click.option("--binding", type=click.Choice(_BINDINGS), help="What evidence must be bound by.  [default: voltage-attest/1]")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @network_options
+@boot_options
 @click.option("--save-bundle", metavar="FILE", help="Keep evidence and collateral there, whatever the verdict.")
 @click.option("--gpus", type=click.IntRange(1, 64), metavar="N", help="How many GPUs were rented: pin what they are as well.")
+@click.option("--workload", is_flag=True, help="Pin what the boot log binds (compose document, images, ...), not RTMR3.")
 @click.option("--nvidia-base", metavar="URL", help="Ask there in place of all of NVIDIA's services.")
 @click.option(
     "--trust-root", metavar="[ROLE=]FILE", multiple=True, help="PEM certificate in place of a pinned root. For simulators."
@@ -102,8 +106,14 @@ def _refuse_contradictions(options: _Options) -> None:
         raise click.UsageError("--offline does not go with POD_ID: asking takes the network. --quote pins from a file.")
     if options["add"] and (options["force"] or options["name"] is not None or options["binding"] is not None):
         raise click.UsageError("--add changes nothing but the accepted values: leave out --force, --name and --binding.")
+    if options["workload"] and options["add"]:
+        raise click.UsageError("--workload does not go with --add, which adds registers: add its events to the lists by hand.")
+    for name in ("event_log", "compose"):
+        if options[name] is not None and (options["quote"] is None or not options["workload"]):
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --quote and --workload: a pod sends its own.")
     trust_root = STDIN if STDIN in options["trust_root"] else None
-    require_one_stdin(quote=options["quote"], collateral=options["collateral"], trust_root=trust_root)
+    boot = {"event_log": options["event_log"], "compose": options["compose"]}
+    require_one_stdin(quote=options["quote"], collateral=options["collateral"], trust_root=trust_root, **boot)
     if options["add"] and options["output"] == STDIN:
         raise click.UsageError("--add needs the policy's file: name it with -o.")
     if not options["add"]:
@@ -130,7 +140,8 @@ def _binding(options: _Options, there: Policy | None) -> str | None:
 def _observing(options: _Options, binding: str | None, there: Policy | None) -> Policy:
     from voltage_attest.policy.write import observing_policy
 
-    policy = observing_policy(binding if options["pod_id"] is not None else None, gpus=options["gpus"])
+    bound_by = binding if options["pod_id"] is not None else None
+    policy = observing_policy(bound_by, gpus=options["gpus"], workload=options["workload"])
     if there is None or there.tdx is None or policy.tdx is None:
         return policy
     channel = None if policy.channel is None else there.channel
@@ -161,6 +172,8 @@ def _observe(options: _Options, rules: Rules) -> Attestation:
         collateral=options["collateral"],
         nonce=None,
         at=None,
+        event_log=options["event_log"],
+        compose=options["compose"],
     )
     (attestation,) = (attest_pod if options["pod_id"] is not None else judge_quote)(source, rules, options)
     return attestation
@@ -177,7 +190,9 @@ def _write(attestation: Attestation, rules: Rules, options: _Options, binding: s
     from voltage_attest.policy.write import write_policy
 
     result, output = attestation.result, options["output"]
-    text = write_policy(result, name=options["name"] or result.subject.pod_id or "pinned", binding=binding)
+    workload = _observed(attestation, rules) if options["workload"] else None
+    name = options["name"] or result.subject.pod_id or "pinned"
+    text = write_policy(result, name=name, binding=binding, workload=workload)
     policy = _parsed(text, output)
     if output == STDIN:
         emit(text)
@@ -187,6 +202,21 @@ def _write(attestation: Attestation, rules: Rules, options: _Options, binding: s
     done = f"{output} written: it accepts what {_what(result)} measures now, and nothing else."
     _tell([done], _still_refused(attestation, policy, rules), result, options)
     return Exit.VERIFIED
+
+
+def _observed(attestation: Attestation, rules: Rules) -> WorkloadPolicy:
+    """What the verified log binds; CannotUse where that is nothing."""
+    from voltage_attest.appraise.observed_workload import observed_workload
+    from voltage_attest.verifier_boot import verified_log
+
+    log = verified_log(attestation.evidence, attestation.collateral, roots=rules.roots, at=attestation.result.appraised_at)
+    workload = None if log is None else observed_workload(log)
+    if workload is None:
+        raise CannotUse(
+            "--workload: the boot log binds nothing that could be pinned; expected dstack's runtime events, or the state of "
+            "Secure Boot. Pin the registers: leave out --workload. Nothing was written."
+        )
+    return workload
 
 
 def _add(attestation: Attestation, rules: Rules, options: _Options) -> int:

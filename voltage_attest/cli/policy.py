@@ -14,6 +14,7 @@ import click
 
 from voltage_attest.cli.exits import CannotUse, Exit
 from voltage_attest.cli.parameters import Rfc3339
+from voltage_attest.cli.policy_workload import workload_entries
 from voltage_attest.cli.terminal import emit, output_width, wants_color
 from voltage_attest.cli.verify_inputs import DEFAULT_POLICY
 from voltage_attest.cli.verify_sources import present
@@ -146,6 +147,7 @@ def _entries(loaded: Policy) -> Iterator[tuple[str, str]]:
         yield "quote", "none expected: GPUs are judged alone"
     else:
         yield from _tdx_entries(loaded.tdx)
+        yield from workload_entries(loaded.workload)
     if loaded.gpu is None:
         yield "GPUs", "none expected, none judged"
     else:

@@ -19,6 +19,7 @@ from voltage_attest.cli.doctor import doctor
 from voltage_attest.cli.exits import Exit
 from voltage_attest.cli.explain import explain
 from voltage_attest.cli.inspect import inspect
+from voltage_attest.cli.measure import measure
 from voltage_attest.cli.pin import pin
 from voltage_attest.cli.policy import policy
 from voltage_attest.cli.verify import verify
@@ -78,5 +79,5 @@ def main() -> None:
     """
 
 
-for _command in (verify, ci, pin, policy, audit, inspect, explain, collateral, demo, doctor):
+for _command in (verify, ci, pin, policy, audit, inspect, measure, explain, collateral, demo, doctor):
     main.add_command(_command)

@@ -11,6 +11,7 @@ from voltage_attest.cli.files import STDIN, require_one_stdin
 from voltage_attest.cli.network import Network, network_options, warn
 from voltage_attest.cli.parameters import Rfc3339
 from voltage_attest.cli.reports import FORMAT_NAMES
+from voltage_attest.cli.verify_boot import boot_options
 from voltage_attest.cli.verify_devices import DeviceFiles, device_options, device_stdin
 from voltage_attest.cli.verify_inputs import DEFAULT_POLICY, read_policy, read_roots
 from voltage_attest.cli.verify_report import report, save_bundles, say_what_is_missing, worst_exit
@@ -64,6 +65,7 @@ _FILES: Final = frozenset({"quote", "bundle", "evidence", "gpu_evidence"})
 _GOES_WITH: Final[Mapping[str, frozenset[str]]] = {
     "provider": frozenset({"evidence", "address"}),
     "companion": frozenset({"evidence"}),
+    "compose": frozenset({"quote"}),
     "target": frozenset({"address"}),
     "nonce": _FILES,
     "at": _FILES,
@@ -71,6 +73,7 @@ _GOES_WITH: Final[Mapping[str, frozenset[str]]] = {
     "api_base": frozenset({"pod_id"}),
     "api_key_file": frozenset({"pod_id", "address"}),
     "gpu_chain": frozenset({"quote", "gpu_evidence"}),
+    "event_log": frozenset({"quote"}),
 }
 """Options that have no meaning beside other kinds of evidence."""
 
@@ -94,6 +97,7 @@ _WHY_NOT_LIVE: Final = {
 @click.option("--nonce", metavar="HEX", help="The nonce that evidence in a file was asked for with.")
 @click.option("--at", type=Rfc3339(), metavar="RFC3339", help="Judge for this time, with its zone.  [default: now]")
 @network_options
+@boot_options
 @device_options
 @click.option("--format", "form", type=click.Choice(FORMAT_NAMES), help="How to write the result.  [default: text]")
 @click.option(
@@ -171,7 +175,7 @@ def _refuse_contradictions(options: _Options, kind: str) -> None:
     form = options["form"] or "text"
     if options["quiet"] and form != "text" and not options["output"]:
         raise click.UsageError(f"-q prints one line of text: leave out --format {form}, or write it to a file with -o.")
-    files = ("quote", "bundle", "evidence", "companion", "collateral", "policy")
+    files = ("quote", "bundle", "evidence", "companion", "collateral", "policy", "event_log", "compose")
     named = {name: STDIN if dict(options)[name] == STDIN else None for name in files}
     require_one_stdin(**named, **device_stdin(options), trust_root=STDIN if STDIN in options["trust_root"] else None)
 

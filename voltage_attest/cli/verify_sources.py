@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -13,6 +13,7 @@ from voltage_attest.cli.exits import CannotUse
 from voltage_attest.cli.files import read_input
 from voltage_attest.cli.network import Network, find_key, opened_attester, require_key, require_pod_id
 from voltage_attest.cli.progress import fetch_progress
+from voltage_attest.cli.verify_boot import BootFiles, with_boot
 from voltage_attest.cli.verify_devices import DeviceFiles, replaced_by, with_devices
 from voltage_attest.cli.verify_inputs import make_verifier, read_nonce
 from voltage_attest.report.plain import utc
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 
-class Source(TypedDict):
+class Source(BootFiles):
     """Where the evidence is, one of the first four, and what goes with it."""
 
     pod_id: str | None
@@ -145,7 +146,8 @@ def judge_quote(source: Source, rules: Rules, network: Network) -> tuple[Attesta
     """Judge the quote in a file, with collateral from a file, else fetched for it or in the cache."""
     from voltage_attest.evidence.model import Evidence
 
-    evidence = _with_devices(Evidence(quote=read_input(source["quote"] or "", "--quote")), rules)
+    quoted = with_boot(Evidence(quote=read_input(source["quote"] or "", "--quote")), source)
+    evidence = _with_devices(quoted, rules)
     return _judge_each((evidence,), source, rules, network, _Given(read_nonce(source["nonce"])))
 
 

@@ -11,9 +11,11 @@ from voltage_attest.policy.model import (
     ChannelPolicy,
     CompliancePolicy,
     GpuPolicy,
+    Pin,
     Policy,
     TdxPolicy,
     Unpinned,
+    WorkloadPolicy,
 )
 from voltage_attest.result import Location
 
@@ -45,6 +47,11 @@ class _Horizon:
             yield Advice(key, f"{what} ends on {until}, in {(until - self.today).days} days", location=location)
 
 
+_GUEST_WORDS: Final = (
+    *("compose_sha256", "image_digests", "app_id", "os_image_hash", "key_provider", "sealed_storage", "models"),
+    *("require_events", "forbid_events"),
+)
+"""Keys of ``[workload]`` that are as true as the software of the guest is."""
 _UNSAFE_TDX: Final = ("unsafe_allow_debug", "unsafe_allow_sept_ve")
 _UNSAFE_GPU: Final = {
     "unsafe_skip_rim": "measurements are compared with no reference value",
@@ -71,6 +78,8 @@ def _advice(policy: Policy, horizon: _Horizon) -> Iterator[Advice]:
         yield Advice("tdx", "no [tdx]: GPUs are judged alone, and nothing says which machine they sit in, or when")
     else:
         yield from _tdx_advice(policy.tdx, horizon)
+        if policy.workload is not None:
+            yield from _workload_advice(policy, policy.tdx, policy.workload)
         yield from _channel_advice(policy.channel)
     if policy.gpu is not None:
         yield from _gpu_advice(policy.gpu)
@@ -94,6 +103,36 @@ def _tdx_advice(tdx: TdxPolicy, horizon: _Horizon) -> Iterator[Advice]:
         yield Advice("tdx.tcb.accept", text, location=tdx.tcb.locations.get("accept"))
     if tdx.tcb.min_tcb_evaluation_data_number is None:
         yield Advice("tdx.tcb.min_tcb_evaluation_data_number", "no floor: older collateral that is still in date is accepted")
+
+
+def _workload_advice(policy: Policy, tdx: TdxPolicy, workload: WorkloadPolicy) -> Iterator[Advice]:
+    """What rests on the word of a guest or an application that nothing pins, and models that can never pass."""
+    words = [key for key in _GUEST_WORDS if getattr(workload, key)]
+    unknown = [key for key in ("mrtd", "rtmr1", "rtmr2") if not _guest_is_pinned(key, tdx, workload)]
+    if words and unknown:
+        text = f"the guest's own word, and nothing pins {', '.join(unknown)}: any other guest can say the same"
+        for key in words:
+            yield Advice(f"workload.{key}", text, location=workload.locations.get(key))
+    application = workload.compose_sha256 or workload.app_id or workload.image_digests
+    if workload.models and not application:
+        text = "the application's own word, and nothing pins the application: compose_sha256 does"
+        yield Advice("workload.models", text, location=workload.locations.get("models"))
+    if workload.image_digests is not None and workload.compose_sha256 is None:
+        text = "how the images are run is left open (commands, volumes, scripts): compose_sha256 pins that"
+        yield Advice("workload.image_digests", text, location=workload.locations.get("image_digests"))
+    unmeasured = [] if policy.models is None or not workload.models else sorted(set(policy.models.allow) - set(workload.models))
+    if unmeasured:
+        text = f"[models] lets requests name {', '.join(unmeasured)}, of which no digest is here: it can never pass"
+        yield Advice("workload.models", text, urgent=True, location=workload.locations.get("models"))
+
+
+def _guest_is_pinned(key: str, tdx: TdxPolicy, workload: WorkloadPolicy) -> bool:
+    """Whether a field is pinned by its value, by its events, or by what is measured into it."""
+    if isinstance(tdx.pins.get(key), Pin):
+        return True
+    if key == "rtmr1":
+        return 1 in workload.events or workload.boot_loader is not None or workload.kernel is not None
+    return key == "rtmr2" and (2 in workload.events or workload.kernel_cmdline is not None)
 
 
 def _gpu_advice(gpu: GpuPolicy) -> Iterator[Advice]:

@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 from typing import Final
 
+from voltage_attest.limits import MAX_DEVICES
 from voltage_attest.policy.model import HOLD_CHAINS, GpuPolicy
 from voltage_attest.policy.table import Table
 from voltage_attest.result import Location
@@ -21,7 +22,6 @@ _KEYS: Final = (
     *("count", "chips", "boards", "switches", "modes", "min_driver", "min_vbios", "ueids", "measurements"),
     *("certificate_hold", "nras", "nras_intermediates", "unsafe_skip_rim", "unsafe_skip_revocation"),
 )
-_MAX_DEVICES: Final = 64
 _INDEXES: Final = 64
 _DIGEST_SIZE: Final = 48
 _SPKI_HASH_SIZE: Final = 32
@@ -86,8 +86,8 @@ def driver_order(version: str) -> tuple[int, ...]:
 
 def _number(table: Table, key: str, least: int) -> int | None:
     number = table.optional_int(key)
-    if number is not None and not least <= number <= _MAX_DEVICES:
-        raise table.error(key, str(number), f"a number from {least} to {_MAX_DEVICES}", "Write how many are in the machine.")
+    if number is not None and not least <= number <= MAX_DEVICES:
+        raise table.error(key, str(number), f"a number from {least} to {MAX_DEVICES}", "Write how many are in the machine.")
     return number
 
 

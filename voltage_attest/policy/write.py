@@ -14,7 +14,17 @@ from typing import Final
 
 from voltage_attest.errors import PolicyError
 from voltage_attest.policy.gpu import driver_order, is_board
-from voltage_attest.policy.model import POLICY_SCHEMA, ChannelPolicy, GpuPolicy, Policy, TcbPolicy, TdxPolicy, Unpinned
+from voltage_attest.policy.model import (
+    POLICY_SCHEMA,
+    ChannelPolicy,
+    GpuPolicy,
+    Policy,
+    TcbPolicy,
+    TdxPolicy,
+    Unpinned,
+    WorkloadPolicy,
+)
+from voltage_attest.policy.write_workload import workload_section
 from voltage_attest.result import AttestationResult, TdxClaims
 from voltage_attest.tcb_status import TcbStatus
 
@@ -37,6 +47,9 @@ _PINNED: Final = (
     ("mr_owner_config", "set by whoever starts the TD"),
 )
 
+_MR_CONFIG_OF_INSTANCE: Final = "03"
+"""How dstack's third form of MRCONFIGID begins: a hash over a document with the instance's id."""
+
 
 @dataclass(frozen=True, slots=True)
 class AddedValue:
@@ -46,10 +59,11 @@ class AddedValue:
     value: str
 
 
-def observing_policy(binding: str | None, *, gpus: int | None = None) -> Policy:
+def observing_policy(binding: str | None, *, gpus: int | None = None, workload: bool = False) -> Policy:
     """A policy to look with, never to gate with: every measurement open, every TCB status but Revoked accepted, not debug.
 
-    With ``gpus`` that many are expected, genuine and with NVIDIA's reference values, of whichever kind.
+    With ``gpus`` that many are expected, genuine and with NVIDIA's reference values, of whichever kind. With ``workload`` a
+    boot log is expected that explains the registers, whatever it says.
     """
     opened = Unpinned("pin only observes: what is measured now is written to the policy")
     tdx = TdxPolicy(
@@ -58,13 +72,15 @@ def observing_policy(binding: str | None, *, gpus: int | None = None) -> Policy:
     )
     channel = None if binding is None else ChannelPolicy(binding=binding)
     gpu = None if gpus is None else GpuPolicy(count=gpus)
-    return Policy(name="pin (observation only)", sha256="0" * 64, tdx=tdx, gpu=gpu, channel=channel)
+    expected = WorkloadPolicy() if workload else None
+    return Policy(name="pin (observation only)", sha256="0" * 64, tdx=tdx, gpu=gpu, channel=channel, workload=expected)
 
 
-def write_policy(result: AttestationResult, *, name: str, binding: str | None) -> str:
+def write_policy(result: AttestationResult, *, name: str, binding: str | None, workload: WorkloadPolicy | None = None) -> str:
     """Return the TOML of a policy that accepts exactly what ``result`` measured; ValueError unless it was verified.
 
     GPUs, where there are any, are pinned by kind, number and least versions; which single ones they are stands in a comment.
+    ``workload`` is what the boot log binds: where it names the application, that stands for what differs per instance.
     """
     claims = _verified_claims(result)
     when = result.appraised_at
@@ -87,17 +103,28 @@ def write_policy(result: AttestationResult, *, name: str, binding: str | None) -
         f"valid_until = {(when + REVIEW_AFTER).date().isoformat()}  # review by then",
         "",
         "[tdx]",
-        *[f'{key} = ["{getattr(claims, key)}"]  # {meaning}' for key, meaning in _PINNED],
+        *[_pin(key, getattr(claims, key), meaning, workload) for key, meaning in _PINNED],
         "",
         "[tdx.tcb]",
         'accept = ["UpToDate"]',
         f"min_tcb_evaluation_data_number = {claims.tcb_evaluation_data_number}  # no roll-back behind this",
         *_exception_hint(claims),
+        *([] if workload is None else workload_section(workload)),
         *_gpu_section(result),
     ]
     if binding is not None:
         lines += ["", "[channel]", f'binding = "{binding}"']
     return "\n".join(lines) + "\n"
+
+
+def _pin(key: str, value: str, meaning: str, workload: WorkloadPolicy | None) -> str:
+    """One line of ``[tdx]``; what holds the instance's id is left to the events that name the application."""
+    if workload is not None and workload.compose_sha256 is not None:
+        if key == "rtmr3":
+            return 'rtmr3 = { unpinned = "differs per instance; [workload] pins its events" }'
+        if key == "mr_config_id" and value.startswith(_MR_CONFIG_OF_INSTANCE):
+            return "# mr_config_id differs per instance; tdx.event_log.mr_config_id compares it with the application"
+    return f'{key} = ["{value}"]  # {meaning}'
 
 
 def _gpu_section(result: AttestationResult) -> list[str]:
