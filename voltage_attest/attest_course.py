@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -14,14 +14,15 @@ from voltage_attest.attestation import Attestation
 from voltage_attest.collateral.intel import IntelCollateral
 from voltage_attest.collateral.nvidia import NvidiaCollateral
 from voltage_attest.collateral.nvidia_fetched import FetchedNvidia
-from voltage_attest.collateral.pcs import KEYS_OF
+from voltage_attest.collateral.nvidia_requests import NvidiaKind
+from voltage_attest.collateral.pcs import KEYS_OF, DocumentKind
 from voltage_attest.collateral.service import CollateralRequest, FetchedCollateral
 from voltage_attest.errors import FetchError, InputError, TransportError
 from voltage_attest.evidence.encoding import decode_quote_bytes
 from voltage_attest.evidence.model import Evidence
 from voltage_attest.evidence.quote import parse_quote
 from voltage_attest.nvidia_course import NvidiaConversation, NvidiaQuestion, converse_with_nvidia
-from voltage_attest.result import CollateralRecord, CollateralSource, Finding, failed, passed, undecided
+from voltage_attest.result import CollateralRecord, CollateralSource, Finding, Status, failed, passed, undecided
 from voltage_attest.verifier import Verifier
 from voltage_attest.verify.platform import name_platform
 
@@ -216,18 +217,29 @@ def _collateral(answer: Answer) -> FetchedCollateral:
     raise RuntimeError("collateral was asked for and something else came")
 
 
-_COLLATERAL_ROWS: Final = (
-    *("tdx.crl.", "tdx.tcb_info.", "tdx.qe_identity.", "tdx.policy.tcb_evaluation"),
-    *("gpu.rim.", "gpu.revocation", "nras.key", "nras.jwks"),
-)
+_BLAMED: Final[Mapping[str, tuple[str, ...]]] = {
+    DocumentKind.ROOT_CA_CRL: ("tdx.crl.",),
+    DocumentKind.PCK_CRL: ("tdx.crl.",),
+    DocumentKind.TCB_INFO: ("tdx.tcb_info.", "tdx.policy.tcb_evaluation"),
+    DocumentKind.QE_IDENTITY: ("tdx.qe_identity.", "tdx.policy.tcb_evaluation"),
+    NvidiaKind.RIM: ("gpu.rim.", "gpu.measurements"),
+    NvidiaKind.OCSP: ("gpu.revocation", "gpu.rim.revocation"),
+    NvidiaKind.CRL: ("gpu.revocation", "gpu.rim.revocation"),
+    NvidiaKind.JWKS: ("nras.key", "nras.jwks"),
+}
+"""By kind of document, how the ids of the rows begin that another document of that kind could turn."""
 
 
 def _blames_cache(attestation: Attestation) -> bool:
-    """Whether a document from the cache failed a check: altered there, or older than the policy allows."""
+    """Whether a document from the cache failed a check: altered there, or replaced at its source since.
+
+    A row that is undecided lacks something: no document that is there is to blame for it.
+    """
     nvidia = () if attestation.nvidia is None else attestation.nvidia.sources
-    if not any([source.from_cache for source in attestation.sources] + [source.from_cache for source in nvidia]):
-        return False
-    return any(row.status.closes_gate and row.id.startswith(_COLLATERAL_ROWS) for row in attestation.result.checks)
+    kinds = {str(source.kind) for source in attestation.sources if source.from_cache}
+    kinds |= {str(source.kind) for source in nvidia if source.from_cache}
+    blamed = tuple([begin for kind in kinds for begin in _BLAMED.get(kind, ())])
+    return any(row.status is Status.FAILED and row.id.startswith(blamed) for row in attestation.result.checks)
 
 
 def why_not_fetched(error: TransportError | InputError | object) -> Finding:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from voltage_attest.collateral.cache import CollateralCache
 from voltage_attest.collateral.intel import IntelCollateral
 from voltage_attest.collateral.nvidia import NvidiaCollateral
 from voltage_attest.collateral.service import CollateralRequest, CollateralService, FetchedCollateral, pccs_endpoint
+from voltage_attest.limits import NONCE_SIZE
 from voltage_attest.nvidia_origin import NvidiaOrigin
 from voltage_attest.pods.credentials import ApiKey
 from voltage_attest.policy.model import CollateralPolicy, Policy
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from voltage_attest.collateral.nvidia_service import OcspMode
 
 __all__ = ["NONCE_SIZE", "Connections", "collateral_origin", "draw_nonce", "nvidia_arguments", "proxy_of"]
-
-NONCE_SIZE: Final = 32
-"""Bytes of the nonce drawn for each attestation."""
 
 
 def draw_nonce() -> bytes:

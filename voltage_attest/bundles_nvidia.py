@@ -1,18 +1,19 @@
 """NVIDIA's documents in an evidence bundle: each as received, and beside them where they came from and why others are absent.
 
 Kinds are ``nvidia-rim`` (named by its id), ``nvidia-ocsp`` (named by the SHA-256 of the certificate it was asked about, and the
-nonce of the request if it carried one), ``nvidia-crl``, ``nvidia-jwks`` and ``nvidia-nras``.
+nonce of the request if it carried one), ``nvidia-crl``, ``nvidia-jwks`` and ``nvidia-nras``. Of each there are at most as many
+as a node has use for: every one costs its judge time, and a bundle may come from anybody.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from voltage_attest.collateral.nvidia import NrasAnswer, NvidiaCollateral, OcspAnswer
+from voltage_attest.collateral.nvidia import MAX_CRLS, MAX_NRAS, MAX_OCSP, MAX_RIMS, NrasAnswer, NvidiaCollateral, OcspAnswer
 from voltage_attest.collateral.nvidia_fetched import FetchedNvidia, NvidiaSource
 from voltage_attest.collateral.nvidia_requests import NvidiaKind
 from voltage_attest.collateral.rim import RimDocument
@@ -30,7 +31,20 @@ _KINDS: Final = frozenset({*NvidiaKind, _ORIGINS})
 _OCSP_NAME: Final = re.compile(r"([0-9a-f]{64})(?::([0-9a-f]{2,128}))?")
 _MAX_ORIGINS: Final = 1024 * 1024
 _MAX_SOURCES: Final = 1024
+_MAX_ABSENCES: Final = 1024
+_MAX_ABSENCES_TEXT: Final = 256 * 1024
+"""Characters of JSON: what is written must also be read again."""
 _LONGEST_TEXT: Final = 1024
+_MOST: Final[Mapping[str, int]] = {
+    NvidiaKind.RIM: MAX_RIMS,
+    NvidiaKind.OCSP: MAX_OCSP,
+    NvidiaKind.CRL: MAX_CRLS,
+    NvidiaKind.JWKS: MAX_NRAS,
+    NvidiaKind.NRAS: MAX_NRAS,
+    _ORIGINS: 1,
+    _VENDORS: 1,
+}
+"""Documents of each kind in one bundle."""
 
 
 def nvidia_documents(fetched: FetchedNvidia | None) -> tuple[BundleDocument, ...]:
@@ -39,8 +53,8 @@ def nvidia_documents(fetched: FetchedNvidia | None) -> tuple[BundleDocument, ...
         return ()
     held = fetched.collateral
     origins = {
-        "absences": {name: reason[:_LONGEST_TEXT] for name, reason in held.absences},
-        "sources": [_members(source) for source in fetched.sources],
+        "absences": _absences(held.absences),
+        "sources": [_members(source) for source in fetched.sources[:_MAX_SOURCES]],
     }
     return (
         *[BundleDocument(NvidiaKind.RIM.value, rim.data, rim.rim_id) for rim in held.rims],
@@ -52,11 +66,28 @@ def nvidia_documents(fetched: FetchedNvidia | None) -> tuple[BundleDocument, ...
     )
 
 
+def _absences(absences: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names to reasons: the first of them, where there are more than a bundle holds."""
+    kept: dict[str, str] = {}
+    room = _MAX_ABSENCES_TEXT
+    for name, reason in absences:
+        told = reason[:_LONGEST_TEXT]
+        room -= len(json.dumps({name: told}))
+        if room < 0 or len(kept) >= _MAX_ABSENCES:
+            break
+        kept[name] = told
+    return kept
+
+
 def nvidia_of(documents: Iterable[BundleDocument]) -> FetchedNvidia:
-    """What the bundle holds of NVIDIA's; :class:`EvidenceFormatError` where a name or the origins are malformed."""
+    """What the bundle holds of NVIDIA's; :class:`EvidenceFormatError` where it is too much, or a name or origin is wrong."""
     found: dict[str, list[BundleDocument]] = {}
     for document in documents:
         found.setdefault(document.kind, []).append(document)
+    for kind, most in _MOST.items():
+        number = len(found.get(kind, []))
+        if number > most:
+            raise EvidenceFormatError(f"the bundle has {number} documents {kind}", expected=f"at most {most}")
     absences, sources = _read_origins(found.get(_ORIGINS, []))
     vendors = [_read_vendors(document) for document in found.get(_VENDORS, [])]
     collateral = NvidiaCollateral(
@@ -117,7 +148,10 @@ def _read_origins(documents: list[BundleDocument]) -> tuple[tuple[tuple[str, str
     if not documents:
         return (), ()
     origins = parse_json(documents[0].content, f"the bundle's {_ORIGINS}", limit=_MAX_ORIGINS).as_object()
-    absences = origins.required("absences").as_object().members
+    listed = origins.required("absences")
+    absences = listed.as_object().members
+    if len(absences) > _MAX_ABSENCES:
+        raise listed.wrong(f"an object of at most {_MAX_ABSENCES} members")
     sources = origins.required("sources").as_list(_MAX_SOURCES)
     return (
         tuple([(name, view.as_text(_LONGEST_TEXT)) for name, view in absences.items()]),
@@ -127,7 +161,7 @@ def _read_origins(documents: list[BundleDocument]) -> tuple[tuple[tuple[str, str
 
 def _source(found: JsonObject) -> NvidiaSource:
     kind = found.required("kind")
-    if kind.value not in set(NvidiaKind):
+    if kind.as_text() not in set(NvidiaKind):
         raise kind.wrong(f"one of {', '.join(NvidiaKind)}")
     return NvidiaSource(
         NvidiaKind(kind.as_text()),

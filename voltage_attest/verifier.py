@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from voltage_attest._version import __version__
-from voltage_attest.appraise.binding import BINDING_CHECKS, ClaimsCase
+from voltage_attest.appraise.binding import BINDING_CHECKS, WITHOUT_KEY, ClaimsCase
 from voltage_attest.appraise.tdx import APPRAISAL_CHECKS, TdxAppraisal, exception_in_use
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
 from voltage_attest.collateral.nvidia import NvidiaCollateral
@@ -220,9 +220,9 @@ class Verifier:
             ledger.run(BINDING_CHECKS, case)
 
     def _channel(self, evidence: Evidence) -> Channel:
-        """The key that REPORTDATA was found to commit to."""
-        spki = evidence.tls_spki_sha256
+        """The key that REPORTDATA was found to commit to; none by a binding that holds no key."""
         binding = None if self.policy.channel is None else self.policy.channel.binding
+        spki = None if binding in WITHOUT_KEY else evidence.tls_spki_sha256
         return Channel(binding, None if spki is None else spki.hex())
 
     def _read_collateral(self, collateral: IntelCollateral | bytes, ledger: Ledger) -> Documents:

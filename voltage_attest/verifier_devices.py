@@ -12,7 +12,6 @@ from typing import Final
 
 from voltage_attest.appraise.gpu import GPU_APPRAISAL, DeviceAppraisal
 from voltage_attest.appraise.gpu_binding import GpuNonceCase, gpu_nonce
-from voltage_attest.checks.gpu import AUTHENTIC_DEVICE
 from voltage_attest.collateral.nvidia import NvidiaCollateral
 from voltage_attest.collateral.nvidia_questions import RevocationQuestion
 from voltage_attest.collateral.nvidia_requests import NrasKind
@@ -23,9 +22,9 @@ from voltage_attest.evidence.model import Evidence
 from voltage_attest.evidence.nras_request import DeviceItem, nras_request
 from voltage_attest.ledger import CheckTable, Ledger
 from voltage_attest.policy.model import GpuPolicy, Policy
-from voltage_attest.result import CheckResult, EvidenceRecord, failed, passed, skipped
+from voltage_attest.result import EvidenceRecord, Finding, failed, passed, skipped
 from voltage_attest.trust import TrustRoots
-from voltage_attest.verifier_nras import NrasJudge
+from voltage_attest.verifier_nras import NrasJudge, NrasJudgement
 from voltage_attest.verify.device_claims import (
     DeviceJudgement,
     GivenDevices,
@@ -51,7 +50,6 @@ from voltage_attest.verify.revocation import (
 from voltage_attest.verify.rim import RIM_FUNCTIONS, RimCase
 from voltage_attest.verify.rim_finding import rim_case
 from voltage_attest.verify.rim_reading import Rim, RimShelf
-from voltage_attest.verify.unreadable import is_readable
 
 __all__ = ["DeviceJudge"]
 
@@ -62,15 +60,18 @@ _REVOCATION: Final = CheckTable[RevocationCase]({"gpu.revocation": revocation})
 _RIM_REVOCATION: Final = CheckTable[RevocationCase]({"gpu.rim.revocation": revocation})
 _NODE: Final = CheckTable[NodeCase](NODE_CHECKS)
 _NONCE: Final = CheckTable[GpuNonceCase]({"binding.gpu_nonce": gpu_nonce})
-_ALL_VERIFIED: Final = ("gpu.evidence.parse", *AUTHENTIC_DEVICE, "gpu.node.nonce")
+
+_Judged = dict[tuple[bytes, bytes, frozenset[str]], Finding]
+"""What one appraisal found of certificates' revocation: the devices of a node have most of them in common."""
 
 
 @dataclass(slots=True)
 class _Subject:
-    """One device with its ledger, and what was found of it."""
+    """One device with its ledger, and what was found of it. Those of one appraisal share ``judged``."""
 
     case: DeviceCase
     ledger: Ledger
+    judged: _Judged
     verified: VerifiedDevice | None = None
     manifests: tuple[str, ...] = ()
     ends: list[datetime] = field(default_factory=list)
@@ -92,14 +93,15 @@ class DeviceJudge:
     def judge(self, given: GivenDevices, ledger: Ledger) -> DeviceJudgement:
         """Judge every device, then the node; rows of the node go to ``ledger``, which holds the quote's binding already."""
         devices = _read(given.evidence, ledger)
-        subjects = [self._judge_device(device, given) for device in devices]
+        judged: _Judged = {}
+        subjects = [self._judge_device(device, given, judged) for device in devices]
         verified = tuple([subject.verified for subject in subjects if subject.verified is not None])
         gpus = tuple([device for device in verified if device.name.startswith("gpu")])
         if devices:
             ledger.gather([subject.ledger for subject in subjects])
         ledger.run(_NODE, NodeCase(gpus, verified[len(gpus) :], self._rules.count, self._rules.switches))
-        self._judge_nonce(GpuNonceCase(verified, given.evidence, given.quote, self._policy, given.nonce), ledger)
-        nras = () if self._nras is None else self._nras.judge(given, verified)
+        ledger.run(_NONCE, GpuNonceCase(verified, given.evidence, given.quote, self._policy, given.nonce))
+        nras = NrasJudgement() if self._nras is None else self._nras.judge(given, verified)
         return _sum_up(subjects, given, device_records(devices), nras)
 
     def wanted_manifests(self, evidence: Evidence) -> tuple[str, ...]:
@@ -114,7 +116,10 @@ class DeviceJudge:
         """What to ask about revocation; nothing where it is not to be judged."""
         if self._rules.unsafe_skip_revocation is not None:
             return ()
-        return status_questions(readable_devices(evidence), collateral, self._workshop, self._shelf, draw_nonce)
+        devices = readable_devices(evidence)
+        return status_questions(
+            devices, collateral, self._workshop, self._shelf, rim_root=self._rim_root, draw_nonce=draw_nonce
+        )
 
     @property
     def wants_nras(self) -> bool:
@@ -130,15 +135,16 @@ class DeviceJudge:
             classes.setdefault("switch" if device.item.architecture.is_switch else "gpu", []).append(device.item)
         return tuple([(kind, body) for kind, items in classes.items() if (body := _nras_body(items)) is not None])
 
-    def _judge_device(self, device: NamedDevice, given: GivenDevices) -> _Subject:
+    def _judge_device(self, device: NamedDevice, given: GivenDevices, judged: _Judged) -> _Subject:
         ledger = Ledger(device.name)
-        subject = _Subject(DeviceCase(device.item, self._expected, self._workshop, given.at), ledger)
+        subject = _Subject(DeviceCase(device.item, self._expected, self._workshop, given.at), ledger, judged)
         ledger.run(_DEVICE, subject.case)
         self._judge_revocation(_REVOCATION, device_certificates(subject.case.chain), subject, given)
         subject.verified = seal_device(subject.case, device.name, ledger.holds)
         if subject.verified is None:
             ledger.leave((*_RIM.ids, *_RIM_REVOCATION.ids, *_APPRAISAL.ids))
             return subject
+        subject.ends.append(min([certificate.not_after for certificate in subject.verified.chain.certificates]))
         self._judge_measurements(subject, subject.verified, given)
         ledger.run(_APPRAISAL, DeviceAppraisal(subject.verified, self._rules))
         return subject
@@ -151,13 +157,15 @@ class DeviceJudge:
             subject.ledger.skip((*_RIM.ids, *_RIM_REVOCATION.ids), left_out)
             return
         try:
-            case, subject.manifests = rim_case(device, given.collateral, self._shelf, self._rim_root, given.at)
+            case, manifests = rim_case(device, given.collateral, self._shelf, self._rim_root, given.at)
         except InputError as error:
             subject.ledger.record(_RIM.ids[0], failed(expected=error.expected, actual=error.found, reason=error.remedy))
             subject.ledger.leave((*_RIM.ids[1:], *_RIM_REVOCATION.ids))
             return
         subject.ledger.run(_RIM, case)
-        subject.ends += [rim.valid_until for _, rim in case.manifests if isinstance(rim, Rim) and is_readable(rim.chain)]
+        subject.manifests = manifests if subject.ledger.holds("gpu.measurements") else ()
+        if subject.ledger.holds("gpu.rim.chain"):
+            subject.ends += [rim.valid_until for _, rim in case.manifests if isinstance(rim, Rim)]
         self._judge_revocation(_RIM_REVOCATION, rim_certificates(case), subject, given)
 
     def _judge_revocation(
@@ -175,17 +183,12 @@ class DeviceJudge:
             self._rules.unsafe_skip_revocation,
             self._revocations,
             self._rules.locations.get("unsafe_skip_revocation"),
+            subject.judged,
         )
         subject.ledger.run(table, case)
-        end = current_until(case)
-        subject.ends += [] if end is None else [end]
-
-    def _judge_nonce(self, case: GpuNonceCase, ledger: Ledger) -> None:
-        """The binding's row; without [tdx] there is no quote whose binding it could rest on."""
-        if self._policy.tdx is None and ledger.holds(*_ALL_VERIFIED):
-            ledger.record("binding.gpu_nonce", gpu_nonce(case))
-        else:
-            ledger.run(_NONCE, case)
+        if case.unsafe_skip is None and subject.ledger.holds(*table.ids):  # what was not judged, or failed, decides nothing
+            end = current_until(case)
+            subject.ends += [] if end is None else [end]
 
 
 def _nras_body(items: list[DeviceItem]) -> bytes | None:
@@ -198,17 +201,17 @@ def _nras_body(items: list[DeviceItem]) -> bytes | None:
 
 
 def _sum_up(
-    subjects: list[_Subject], given: GivenDevices, evidence: tuple[EvidenceRecord, ...], nras: tuple[CheckResult, ...]
+    subjects: list[_Subject], given: GivenDevices, evidence: tuple[EvidenceRecord, ...], nras: NrasJudgement
 ) -> DeviceJudgement:
     verified = [(subject.verified, subject.manifests) for subject in subjects if subject.verified is not None]
     gpus, switches = [gpu_claims(*one) for one in verified], [switch_claims(*one) for one in verified]
     return DeviceJudgement(
-        (*[row for subject in subjects for row in subject.ledger.rows()], *nras),
+        (*[row for subject in subjects for row in subject.ledger.rows()], *nras.rows),
         tuple([claims for claims in gpus if claims is not None]),
         tuple([claims for claims in switches if claims is not None]),
         evidence,
         nvidia_records(given.collateral, given.records),
-        tuple([end for subject in subjects for end in subject.ends]),
+        (*[end for subject in subjects for end in subject.ends], *nras.ends),
     )
 
 

@@ -72,9 +72,10 @@ def test_what_is_no_manifest_is_refused(sent: bytes) -> None:
 
 def test_a_manifest_made_for_the_challenge_stands_as_it_is() -> None:
     text = manifest(NEW, statement={"b": [1, {"z": None, "a": "ü"}], "a": True})
-    assert manifest_for(NEW, text) == json.dumps(
-        json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    assert (
+        manifest_for(NEW, text)
+        == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    )
     assert manifest_for(NEW, manifest(OLD)) == manifest(NEW)
 
 

@@ -16,9 +16,11 @@ from tests.support.real_evidence import REAL_CERTIFICATES
 from voltage_attest.crypto.certificates import Certificate, load_certificate, why_links_fail
 from voltage_attest.crypto.signatures import P384, SignatureMemo, p384_verifies
 from voltage_attest.errors import EvidenceFormatError
+from voltage_attest.evidence.der import SEQUENCE, first_member, read_members, read_single
 from voltage_attest.evidence.dice import parse_composite_device_fwid, parse_tcb_info_fwid
 from voltage_attest.evidence.pem import parse_pem_chain
 from voltage_attest.evidence.spdm import parse_exchange
+from voltage_attest.testing.nvidia.der import tlv
 
 CHAIN = parse_pem_chain(H100.certificate_chain, "chain")
 LEAF, BROM, *_ = CHAIN
@@ -134,3 +136,24 @@ def test_refuses_a_composite_device_id_of_another_shape(octets: bytes, found: st
 def test_refuses_tcb_info_of_another_shape(octets: bytes, found: str) -> None:
     with pytest.raises(EvidenceFormatError, match=found):
         parse_tcb_info_fwid(octets, "FWID")
+
+
+def with_serial_number(number: bytes) -> bytes:
+    """The real leaf with another serial number, as anybody can write it: who signed it is not asked when it is read."""
+    whole = read_single(LEAF, SEQUENCE, "leaf")
+    signed = first_member(whole, "leaf")
+    fields = read_members(read_single(signed, SEQUENCE, "leaf"), "leaf")
+    fields[1] = (fields[1][0], number)
+    return tlv(SEQUENCE, tlv(SEQUENCE, *[tlv(*field) for field in fields]), whole[len(signed) :])
+
+
+@pytest.mark.parametrize("size", [22, 100, 2000])
+def test_refuses_a_serial_number_longer_than_any_may_be(size: int) -> None:
+    """One of 2,000 bytes has more digits than Python writes: naming the device by it would end in an exception."""
+    refused = refusal_of(lambda der: load(der, "leaf"), with_serial_number(b"\x01" + bytes(size - 1)), EvidenceFormatError)
+    assert refused is not None
+    assert f"a serial number of {size} bytes" in refused.found
+
+
+def test_a_serial_number_may_have_20_bytes_and_a_leading_zero() -> None:
+    assert load(with_serial_number(b"\0" + b"\xff" * 20), "leaf").serial_number == 2**160 - 1

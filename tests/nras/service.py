@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from voltage_attest.collateral.nvidia import NrasAnswer
-from voltage_attest.verify.nras_case import NrasCase
+from voltage_attest.verify.nras_case import NrasCase, NrasKeySets
 
 __all__ = [
     "AT",
@@ -285,12 +285,17 @@ class Answer:
     def ueids(self) -> frozenset[str]:
         return frozenset(str(device_claims(number)["ueid"]) for number in range(self.count))
 
-    def case(self, **changes: object) -> NrasCase:
-        """The case in which this answer passes if nothing is wrong with it."""
+    @property
+    def jwks(self) -> bytes:
+        """The key set that lists the keys of its tokens."""
         keys = {key.kid: key.jwk for key in (self.device_key or self.key, self.key)}
+        return json.dumps({"keys": list(keys.values())}).encode()
+
+    def case(self, *jwks: bytes, **changes: object) -> NrasCase:
+        """The case in which this answer passes if nothing is wrong with it, beside ``jwks`` or its own key set."""
         whole = NrasCase(
             NrasAnswer(self.body),
-            (json.dumps({"keys": list(keys.values())}).encode(),),
+            NrasKeySets(jwks or (self.jwks,)),
             frozenset({self.key.authority.pin}),
             AT,
             nonce=NONCE,

@@ -20,7 +20,7 @@ from voltage_attest.collateral.nvidia import NrasAnswer
 from voltage_attest.result import Status
 from voltage_attest.testing.keys import derive_key
 from voltage_attest.verify.nras import NRAS_FUNCTIONS
-from voltage_attest.verify.nras_case import absent_nras_answer
+from voltage_attest.verify.nras_case import NrasKeySets, absent_nras_answer
 
 ANSWER = Answer()
 
@@ -57,26 +57,23 @@ class TestDocuments:
         only_failure(ANSWER.case(answer=NrasAnswer(b"[]")), "nras.parse")
 
     def test_absent_key_sets_leave_it_undecided(self) -> None:
-        finding = only_failure(ANSWER.case(jwks=(), why_no_jwks="offline"), "nras.jwks", Status.ERROR)
+        finding = only_failure(ANSWER.case(key_sets=NrasKeySets((), "offline")), "nras.jwks", Status.ERROR)
         assert finding.reason == "offline"
 
     def test_refuses_a_malformed_key_set_beside_a_good_one(self) -> None:
-        case = ANSWER.case()
-        only_failure(replace(case, jwks=(*case.jwks, b"{}")), "nras.jwks")
+        only_failure(ANSWER.case(ANSWER.jwks, b"{}"), "nras.jwks")
 
     def test_refuses_a_kid_that_occurs_twice(self) -> None:
         document = json.dumps({"keys": [ANSWER.key.jwk, ANSWER.key.jwk]}).encode()
-        assert "two keys named" in str(only_failure(ANSWER.case(jwks=(document,)), "nras.jwks").actual)
+        assert "two keys named" in str(only_failure(ANSWER.case(document), "nras.jwks").actual)
 
     def test_refuses_key_sets_that_contradict_each_other(self) -> None:
         other = json.dumps({"keys": [replace(ANSWER.key, key_name="other", stated="other").jwk]}).encode()
-        case = ANSWER.case()
-        finding = only_failure(replace(case, jwks=(*case.jwks, other)), "nras.jwks")
+        finding = only_failure(ANSWER.case(ANSWER.jwks, other), "nras.jwks")
         assert finding.actual == f"two keys named {ANSWER.key.kid}"
 
     def test_the_same_key_may_stand_in_several_sets(self) -> None:
-        case = ANSWER.case()
-        assert not any(found.status.closes_gate for found in run(replace(case, jwks=case.jwks * 2)).values())
+        assert not any(found.status.closes_gate for found in run(ANSWER.case(ANSWER.jwks, ANSWER.jwks)).values())
 
 
 class TestHeader:
@@ -132,13 +129,13 @@ class TestHeader:
 class TestKey:
     def test_a_key_in_no_set_at_hand_leaves_it_undecided_and_is_named(self) -> None:
         stranger = replace(ANSWER.key, kid="nv-eat-kid-prod-of-other-days")
-        finding = only_failure(replace(ANSWER, key=stranger).case(jwks=ANSWER.case().jwks), "nras.key", Status.ERROR)
+        finding = only_failure(replace(ANSWER, key=stranger).case(ANSWER.jwks), "nras.key", Status.ERROR)
         assert "nv-eat-kid-prod-of-other-days" in str(finding.reason)
 
     def test_a_refused_key_outweighs_an_unknown_one(self) -> None:
         unknown = replace(ANSWER.key, kid="unknown")
         for answer in (Answer(key=unknown, device_key=ANSWER.key), Answer(device_key=unknown)):
-            only_failure(answer.case(jwks=ANSWER.case().jwks, intermediates=frozenset()), "nras.key")
+            only_failure(answer.case(ANSWER.jwks, intermediates=frozenset()), "nras.key")
 
     def test_refuses_an_intermediate_that_is_not_pinned_and_names_its_key(self) -> None:
         other = Authority(name="NVIDIA Attestation Service GPU Intermediate 006", key_name="006")
@@ -153,7 +150,7 @@ class TestKey:
 
     def test_refuses_a_key_of_another_type(self) -> None:
         document = json.dumps({"keys": [{"kty": "RSA", "kid": ANSWER.key.kid, "n": "AQAB", "e": "AQAB"}]}).encode()
-        only_failure(ANSWER.case(jwks=(document,)), "nras.key")
+        only_failure(ANSWER.case(document), "nras.key")
 
     @pytest.mark.parametrize(
         ("key", "why"),
@@ -184,7 +181,7 @@ class TestKey:
 
     def test_refuses_certificates_that_cannot_be_read(self) -> None:
         jwk = {**ANSWER.key.jwk, "x5c": [base64.b64encode(b"no certificate").decode()] * 2}
-        only_failure(ANSWER.case(jwks=(json.dumps({"keys": [jwk]}).encode(),)), "nras.key")
+        only_failure(ANSWER.case(json.dumps({"keys": [jwk]}).encode()), "nras.key")
 
     @pytest.mark.parametrize("which", ["leaf", "intermediate"])
     def test_refuses_a_token_issued_when_its_key_was_not_certified(self, which: str) -> None:
@@ -201,7 +198,7 @@ class TestKey:
 class TestSignature:
     def test_refuses_a_token_signed_anew_by_somebody_else(self) -> None:
         forger = replace(ANSWER.key, key_name="forger")
-        case = Answer(key=forger).case(jwks=ANSWER.case().jwks)
+        case = Answer(key=forger).case(ANSWER.jwks)
         assert "overall, GPU-0, GPU-1" in str(only_failure(case, "nras.token").reason)
 
     def test_refuses_one_device_token_signed_by_somebody_else(self) -> None:

@@ -22,7 +22,7 @@ from voltage_attest.evidence.eat import parse_detached_eat
 from voltage_attest.evidence.nras_request import DeviceItem, nras_request, parse_nras_request
 from voltage_attest.result import Status
 from voltage_attest.trust.nvidia_nras import NRAS_INTERMEDIATES, nras_intermediates
-from voltage_attest.verify.nras_case import NrasCase
+from voltage_attest.verify.nras_case import NrasCase, NrasKeySets
 from voltage_attest.verify.nras_claims import why_claims_fail
 
 PPCIE: Final = (VOLTAGE_VERIFY / "nras_ppcie_8xh100_2026-09-10.json").read_bytes()
@@ -38,7 +38,7 @@ _CHUTES: Final = "teep-chutes_zai-org_glm-5-tee_20260520_021819"
 
 def copy(body: bytes, *jwks: bytes, nonce: bytes | None = None, ueids: frozenset[str] | None = None) -> NrasCase:
     """A kept answer, judged today at its own issue."""
-    return NrasCase(NrasAnswer(body), jwks, nras_intermediates(), NOW, nonce, ueids, judged_at_issue=True)
+    return NrasCase(NrasAnswer(body), NrasKeySets(jwks), nras_intermediates(), NOW, nonce, ueids, judged_at_issue=True)
 
 
 @cache
@@ -85,11 +85,15 @@ class TestTheVendorsNodes:
 
     def test_they_verify_live_within_their_hour_and_not_a_second_longer(self) -> None:
         case = NrasCase(
-            NrasAnswer(PPCIE), (JWKS_SEPTEMBER,), nras_intermediates(), datetime(2026, 9, 10, 19, 18, 21, tzinfo=UTC)
+            NrasAnswer(PPCIE),
+            NrasKeySets((JWKS_SEPTEMBER,)),
+            nras_intermediates(),
+            datetime(2026, 9, 10, 19, 18, 21, tzinfo=UTC),
         )
         assert not any(found.status.closes_gate for found in run(case).values())
         only_failure(
-            NrasCase(case.answer, case.jwks, case.intermediates, datetime(2026, 9, 10, 19, 18, 22, tzinfo=UTC)), "nras.validity"
+            NrasCase(case.answer, case.key_sets, case.intermediates, datetime(2026, 9, 10, 19, 18, 22, tzinfo=UTC)),
+            "nras.validity",
         )
 
     def test_with_the_set_of_another_month_they_end_undecided(self) -> None:

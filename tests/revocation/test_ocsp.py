@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -10,7 +12,7 @@ from cryptography.x509 import ocsp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.revocation.authority import BROM, NONCE, PROVISIONER, ROOT, List, answer_for, der, refusal, resigned
+from tests.revocation.authority import AT, BROM, NONCE, PROVISIONER, ROOT, List, answer_for, der, refusal, resigned
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused, flipped_bits, refusal_of
 from voltage_attest.crypto.crl import RevocationList, load_crl, why_not_signed_by
@@ -19,6 +21,7 @@ from voltage_attest.crypto.ocsp import (
     Unanswered,
     build_ocsp_request,
     parse_ocsp_response,
+    why_not_current,
     why_not_issued_for,
 )
 from voltage_attest.crypto.signatures import P384, P384_STATUS, SignatureMemo
@@ -181,3 +184,24 @@ def test_nvidias_crls_are_read_by_no_other_rule() -> None:
 def test_a_crl_is_its_issuers_by_name_and_signature() -> None:
     assert why_not_signed_by(load(CRL), ROOT.loaded) is None
     assert "issued by 'CN=NVIDIA Device Identity CA'" in str(why_not_signed_by(load(CRL), PROVISIONER.loaded))
+
+
+def dated(this_update: bytes, *, ends: bool) -> bytes:
+    """A signed answer of that thisUpdate, with nextUpdate or without."""
+    plain = answer_for(BROM, responder=None, next_update=AT + timedelta(days=1) if ends else None).der
+    usual = f"{AT:%Y%m%d%H%M%SZ}".encode()
+    return resigned(plain, PROVISIONER.key, lambda data: data.replace(b"\x18\x0f" + usual, b"\x18\x0f" + this_update))
+
+
+def test_an_answer_that_lives_beyond_the_last_year_is_refused() -> None:
+    refused = refusal_of(parse, dated(b"99991231235959Z", ends=False), EvidenceFormatError)
+    assert refused is not None
+    assert "not an OCSP response" in refused.found
+    assert answered(dated(b"99991231225959Z", ends=False)).next_update.year == 9999
+
+
+@pytest.mark.parametrize("at", [AT, datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
+@pytest.mark.parametrize("this_update", [b"00010101000000Z", b"99991231235959Z"])
+def test_the_ends_of_time_are_judged_like_other_dates(this_update: bytes, at: datetime) -> None:
+    found = answered(dated(this_update, ends=True))
+    assert (why_not_current(found, at, None) is None) is (found.this_update <= at <= found.next_update)

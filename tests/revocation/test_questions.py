@@ -20,7 +20,7 @@ from tests.revocation.authority import FAMILY, LINKS, Party, issue
 from tests.support.mutations import mutated_bytes
 from tests.support.real_evidence import REPOSITORY
 from voltage_attest.collateral.nvidia import NvidiaCollateral
-from voltage_attest.collateral.nvidia_questions import RevocationQuestion
+from voltage_attest.collateral.nvidia_questions import NVIDIA_OCSP_URL, RevocationQuestion
 from voltage_attest.collateral.rim import parse_rim_file
 from voltage_attest.crypto.certificates import CertificateLoader
 from voltage_attest.crypto.signatures import P384
@@ -31,7 +31,6 @@ from voltage_attest.result import Status, undecided
 from voltage_attest.trust import TrustRoots
 from voltage_attest.verify.gpu_case import read_device_chain
 from voltage_attest.verify.revocation import (
-    NVIDIA_OCSP_URL,
     IssuedCertificate,
     RevocationCase,
     device_certificates,

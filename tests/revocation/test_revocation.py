@@ -367,3 +367,32 @@ def test_the_row_holds_until_the_first_document_ends() -> None:
     assert current_until(case(answers(), *CRLS)) == AT + timedelta(days=1)
     assert current_until(case((), *CRLS, b"junk")) == AT + timedelta(days=40)
     assert current_until(case()) is None
+
+
+def test_the_row_holds_no_longer_than_the_responders_certificate() -> None:
+    end = AT + timedelta(hours=3)
+    brief = delegate(PROVISIONER, first=AT - timedelta(days=1), last=end)
+    der = answer_for(BROM, responder=brief).der
+    assert judged(der).status is Status.PASSED
+    assert current_until(case(answers(about=BROM, der=der))) == end
+
+
+def test_a_forged_list_is_verified_once_for_all_devices() -> None:
+    """By its bytes and its issuer's: whose it is not depends on nothing else."""
+    shelf, found = RevocationShelf(), answers()
+    forged = List(issuer=PROVISIONER, key=FAMILY.key).der
+    for _ in range(8):
+        finding = revocation(replace(case(found, forged), shelf=shelf))
+        assert finding.status is Status.FAILED
+        assert "signature does not verify" in str(finding.actual)
+    assert shelf.memo.computed == 7
+    good = List(issuer=PROVISIONER).der
+    assert revocation(replace(case(answers(), good), shelf=shelf)).status is Status.PASSED
+
+
+def test_a_full_shelf_makes_room_by_what_was_put_there_first() -> None:
+    shelf = RevocationShelf(capacity=3)
+    documents = [answer_for(BROM, nonce=bytes((number,)) * 32).der for number in range(4)]
+    kept = [shelf.answer(der) for der in documents]
+    assert [shelf.answer(der) is known for der, known in zip(documents[1:], kept[1:], strict=True)] == [True] * 3
+    assert shelf.answer(documents[0]) is not kept[0]

@@ -322,3 +322,11 @@ def test_xml_libraries_load_only_when_a_manifest_is_read() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
     assert loaded == "[]"
+
+
+def test_a_full_shelf_makes_room_by_the_manifest_put_there_first() -> None:
+    shelf = RimShelf(capacity=2)
+    documents = [RimDocument(f"<{name}/>".encode()) for name in "abc"]
+    first, second, third = (shelf.rim(document) for document in documents)
+    assert (shelf.rim(documents[1]), shelf.rim(documents[2])) == (second, third)
+    assert shelf.rim(documents[0]) is not first

@@ -20,12 +20,12 @@ from voltage_attest.crypto.certificates import load_certificate
 from voltage_attest.crypto.signatures import P384
 from voltage_attest.crypto.xml_signature import (
     MAX_ELEMENTS,
-    MAX_XML_SIZE,
     Refused,
     parse_signed_xml,
     verify_signed_xml,
 )
 from voltage_attest.errors import CollateralFormatError
+from voltage_attest.limits import MAX_RIM_SIZE
 
 DSIG = "http://www.w3.org/2000/09/xmldsig#"
 BOMB = '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx">' + "".join(
@@ -314,7 +314,7 @@ def test_refuses_a_certificate_that_is_not_base64() -> None:
 
 
 def test_bounds_size_number_and_depth() -> None:
-    assert str(MAX_XML_SIZE) in refusal(b"<" + b" " * MAX_XML_SIZE)
+    assert str(MAX_RIM_SIZE) in refusal(b"<" + b" " * MAX_RIM_SIZE)
     many = b"<Payload>" + b"<x/>" * MAX_ELEMENTS
     assert "elements" in refusal(document().replace(b"<Payload>", many, 1))
     deep = b"<Payload>" + b"<x>" * 7 + b"</x>" * 7
@@ -339,3 +339,15 @@ def test_no_mutation_is_read_as_something_else(data: bytes) -> None:
     original = judged(document())
     assert isinstance(original, etree._Element)
     assert isinstance(outcome, Refused) or etree.tostring(outcome) == etree.tostring(original)
+
+
+@pytest.mark.parametrize("element", ["SignatureValue", "DigestValue"])
+@pytest.mark.parametrize("value", ["", " ", "A", "AA==", "!!!!", "é"])
+def test_refuses_values_that_are_none(element: str, value: str) -> None:
+    """An empty element has no text at all, and signxml takes its length."""
+    root = tree()
+    (found,) = root.iter(f"{{{DSIG}}}{element}")
+    found.text = value
+    assert isinstance(judged(text(root)), Refused)
+    found.text = None
+    assert isinstance(judged(text(root)), Refused)

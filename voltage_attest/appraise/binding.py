@@ -16,9 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from voltage_attest.errors import EvidenceFormatError
+from voltage_attest.evidence.bundle_voltage_verify import manifest_for
 from voltage_attest.evidence.model import Evidence
 from voltage_attest.evidence.td_report import BodyType
 from voltage_attest.ledger import CheckTable
+from voltage_attest.limits import NONCE_SIZE
 from voltage_attest.policy.model import ChannelPolicy
 from voltage_attest.result import Finding, failed, passed, skipped, undecided
 from voltage_attest.verify.types import VerifiedQuote
@@ -26,7 +29,9 @@ from voltage_attest.verify.types import VerifiedQuote
 __all__ = [
     "BINDINGS",
     "BINDING_CHECKS",
+    "WITHOUT_KEY",
     "ClaimsCase",
+    "binding_followed",
     "chutes_report_data",
     "near_report_data",
     "secretvm_report_data",
@@ -36,9 +41,6 @@ __all__ = [
     "voltage_attest_report_data",
     "voltage_verify_report_data",
 ]
-
-NONCE_SIZE: Final = 32
-"""Bytes of a verifier's nonce."""
 
 _DOMAIN: Final = b"voltage-attest/1\0"
 _GPU_DOMAIN: Final = b"voltage-attest/1/gpu\0"
@@ -88,7 +90,7 @@ def secretvm_report_data(tls_spki_sha256: bytes, gpu_nonce: bytes) -> bytes:
 
 
 def voltage_verify_report_data(canonical_manifest: bytes) -> bytes:
-    """voltage-verify/1: SHA-512 of the canonical manifest, which holds the challenge."""
+    """voltage-verify/1: SHA-512 of the canonical manifest, with the verifier's nonce as its challenge."""
     return hashlib.sha512(canonical_manifest).digest()
 
 
@@ -125,6 +127,9 @@ def _tinfoil_v3(evidence: Evidence, nonce: bytes) -> bytes:
 
 _Rule = Callable[[Evidence, bytes], bytes]
 
+WITHOUT_KEY: Final = frozenset({"voltage-verify/1"})
+"""Bindings that commit to no TLS key: whatever key came with the evidence, nothing vouches for it."""
+
 BINDINGS: Final[Mapping[str, _Rule]] = {
     "voltage-attest/1": lambda evidence, nonce: voltage_attest_report_data(
         nonce, _needed(evidence, "tls_spki_sha256"), evidence.e2ee_public_key
@@ -136,12 +141,24 @@ BINDINGS: Final[Mapping[str, _Rule]] = {
         nonce.hex().encode("ascii"), _needed(evidence, "e2e_pubkey_b64"), _needed(evidence, "tls_spki_sha256")
     ),
     "tinfoil-v3": _tinfoil_v3,
-    "voltage-verify/1": lambda evidence, _: voltage_verify_report_data(_needed(evidence, "manifest")),
+    "voltage-verify/1": lambda evidence, nonce: voltage_verify_report_data(manifest_for(nonce, _needed(evidence, "manifest"))),
 }
-"""Binding name to what REPORTDATA must be for this evidence and our nonce; all but the last bind the TLS key as well.
+"""Binding name to what REPORTDATA must be for this evidence and our nonce; all but :data:`WITHOUT_KEY` bind the TLS key too.
 
 ``secretvm`` is not among them: nothing in it is drawn by the verifier, so a policy cannot ask for it as proof of freshness.
 """
+
+
+def binding_followed(evidence: Evidence, nonce: bytes, report_data: bytes) -> str | None:
+    """The binding by which REPORTDATA commits to this nonce, where a policy names none; None if it does so by none of them."""
+    for name, rule in BINDINGS.items():
+        try:
+            expected = rule(evidence, nonce)
+        except (_MissingInputError, EvidenceFormatError):
+            continue
+        if hmac.compare_digest(expected, report_data):
+            return name
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +220,8 @@ def report_data(case: ClaimsCase) -> Finding:
         expected = BINDINGS[case.channel.binding](case.evidence, case.nonce)
     except _MissingInputError as error:
         return undecided(f"the answer holds no {error.name}, which {case.channel.binding} binds")
+    except EvidenceFormatError as error:
+        return failed(expected=error.expected, actual=error.found, reason="what the binding hashes cannot be read")
     actual = case.verified.quote.td_report.report_data
     if hmac.compare_digest(expected, actual):
         return passed(f"{case.channel.binding}: {actual.hex()}")

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from voltage_attest.appraise.binding import voltage_attest_gpu_nonce
+from voltage_attest.appraise.binding import binding_followed, voltage_attest_gpu_nonce
+from voltage_attest.errors import EvidenceFormatError
+from voltage_attest.evidence.bundle_voltage_verify import manifest_for
 from voltage_attest.evidence.model import Evidence
 from voltage_attest.policy.model import Policy
 from voltage_attest.result import Finding, failed, passed, skipped, undecided
@@ -45,8 +47,14 @@ def _drawn(case: GpuNonceCase) -> bytes | None:
 
 
 def _manifest_hash(case: GpuNonceCase) -> bytes | None:
+    """Of the manifest that REPORTDATA is the SHA-512 of: the one with our nonce in it, whatever bytes were sent."""
     manifest = case.evidence.binding_input("manifest")
-    return None if manifest is None else hashlib.sha256(manifest).digest()
+    if manifest is None or case.nonce is None:
+        return None
+    try:
+        return hashlib.sha256(manifest_for(case.nonce, manifest)).digest()
+    except EvidenceFormatError:
+        return None
 
 
 GPU_NONCES: Final[Mapping[str, Callable[[GpuNonceCase], bytes | None]]] = {
@@ -59,19 +67,25 @@ GPU_NONCES: Final[Mapping[str, Callable[[GpuNonceCase], bytes | None]]] = {
 """Binding name to the nonce that every device must have signed; None where the answer holds too little to tell."""
 
 
+def _followed(case: GpuNonceCase) -> str | None:
+    """Without [channel]: the binding that the quote beside the devices follows for our nonce, if there is one."""
+    if case.quote is None or case.nonce is None:
+        return None
+    return binding_followed(case.evidence, case.nonce, _report_data(case))
+
+
 def gpu_nonce(case: GpuNonceCase) -> Finding:
     """binding.gpu_nonce."""
     channel = case.policy.channel
-    if channel is None and case.policy.tdx is not None:
-        return skipped("the policy has no [channel]: nothing is bound to a nonce or key")
     if channel is None and case.nonce is None:
         return skipped("nobody drew a nonce for this evidence, and the policy has no [channel]: its age is not proven")
-    expected = case.nonce if channel is None else GPU_NONCES[channel.binding](case)
+    binding = _followed(case) if channel is None else channel.binding
+    expected = case.nonce if binding is None else GPU_NONCES[binding](case)
     if expected is None:
         return undecided("the answer holds too little to derive the devices' nonce from")
     nonces = {device.name: device.report.exchange.nonce for device in case.devices}
     wrong = [name for name, nonce in nonces.items() if not hmac.compare_digest(nonce, expected)]
-    rule = "the verifier's nonce" if channel is None else channel.binding
+    rule = binding or "the verifier's nonce"
     if not wrong:
         return passed(f"{rule}: {expected.hex()}")
     return failed(

@@ -7,10 +7,19 @@ Checks read these bytes, tell whose they are, and judge them at the appraisal ti
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from voltage_attest.collateral.rim import RimDocument
 
-__all__ = ["NrasAnswer", "NvidiaCollateral", "OcspAnswer"]
+__all__ = ["MAX_CRLS", "MAX_NRAS", "MAX_OCSP", "MAX_RIMS", "NrasAnswer", "NvidiaCollateral", "OcspAnswer"]
+
+MAX_RIMS: Final = 128
+"""Manifests of one node: of 64 devices each has a driver's and a firmware's."""
+MAX_OCSP: Final = 1024
+"""Answers: three for each device and each manifest, twice over."""
+MAX_CRLS: Final = 128
+MAX_NRAS: Final = 16
+"""Answers of NRAS, and key sets: one of GPUs, one of switches, a few more from other days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["RevocationQuestion"]
+__all__ = ["NVIDIA_ADDRESS", "NVIDIA_OCSP_URL", "RevocationQuestion"]
+
+NVIDIA_OCSP_URL: Final = "https://ocsp.ndis.nvidia.com"
+"""Answers also for certificates that name no responder, as NVIDIA's tools ask it."""
+NVIDIA_ADDRESS: Final = re.compile(
+    r"https?://(?P<host>(?:[a-z0-9-]{1,63}\.){1,5}nvidia\.com)(?P<path>(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,8})/?"
+)
+"""The only addresses named in certificates that are followed: of a host of NVIDIA's, without anything to be escaped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from voltage_attest.collateral.http_core import HttpRequest, Post, why_unusable_url
-from voltage_attest.collateral.nvidia_questions import RevocationQuestion
+from voltage_attest.collateral.nvidia_questions import NVIDIA_ADDRESS, NVIDIA_OCSP_URL, RevocationQuestion
 from voltage_attest.collateral.rim import MAX_ANSWER_SIZE
 from voltage_attest.errors import EvidenceFormatError, FetchError
 
@@ -51,10 +51,6 @@ __all__ = [
 NrasKind = Literal["gpu", "switch"]
 NrasApi = Literal["v3", "v4"]
 
-_OCSP_RESPONDER: Final = "https://ocsp.ndis.nvidia.com"
-_NVIDIA_ADDRESS: Final = re.compile(
-    r"https?://(?P<host>(?:[a-z0-9-]{1,63}\.){1,5}nvidia\.com)(?P<path>(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,8})/?"
-)
 _RIM_ID: Final = re.compile(r"NV_[A-Z0-9][A-Z0-9._-]{0,126}")
 _CRL_TYPES: Final = (
     "application/pkix-crl",
@@ -95,7 +91,7 @@ class NvidiaEndpoints:
     """
 
     rim: str = "https://rim.attestation.nvidia.com"
-    ocsp: str = _OCSP_RESPONDER
+    ocsp: str = NVIDIA_OCSP_URL
     nras: str = "https://nras.attestation.nvidia.com"
     crl: str | None = None
 
@@ -119,7 +115,7 @@ class NvidiaEndpoints:
     @property
     def other_ocsp(self) -> str | None:
         """Who is asked instead of NVIDIA's responders, or None."""
-        return None if self.ocsp.rstrip("/") == _OCSP_RESPONDER else self.ocsp.rstrip("/")
+        return None if self.ocsp.rstrip("/") == NVIDIA_OCSP_URL else self.ocsp.rstrip("/")
 
     @property
     def other_crl(self) -> str | None:
@@ -171,8 +167,8 @@ def want_rim(rim_id: str, endpoints: NvidiaEndpoints, key: str | None = None) ->
 
 def want_ocsp(question: RevocationQuestion, endpoints: NvidiaEndpoints, *, keep: bool) -> Wanted:
     """The OCSP answer to that question: kept if it may be, else time is left to ask for CRLs if it fails."""
-    named = _NVIDIA_ADDRESS.fullmatch(question.ocsp_url or "")
-    url = endpoints.other_ocsp or (_OCSP_RESPONDER if named is None else f"https://{named['host']}{named['path']}")
+    named = NVIDIA_ADDRESS.fullmatch(question.ocsp_url or "")
+    url = endpoints.other_ocsp or (NVIDIA_OCSP_URL if named is None else f"https://{named['host']}{named['path']}")
     asked = base64.b64encode(question.ocsp_request).decode("ascii")
     return Wanted(
         NvidiaKind.OCSP,
@@ -193,7 +189,7 @@ def want_ocsp(question: RevocationQuestion, endpoints: NvidiaEndpoints, *, keep:
 def want_crl(url: str, endpoints: NvidiaEndpoints) -> Wanted | FetchError:
     """The CRL at a certificate's distribution point; an error where that is not followed."""
     what = f"the CRL at {url[:200]!a}"
-    address = _NVIDIA_ADDRESS.fullmatch(url)
+    address = NVIDIA_ADDRESS.fullmatch(url)
     if address is None or not address["path"] or url.endswith("/"):
         return FetchError(
             what,

@@ -22,6 +22,7 @@ from typing import Final
 from voltage_attest.collateral.strict_json import JsonObject, parse_strict_json, take_hex, take_text
 from voltage_attest.errors import CollateralFormatError, EvidenceFormatError
 from voltage_attest.evidence.encoding import strict_base64
+from voltage_attest.limits import MAX_RIM_SIZE
 
 __all__ = [
     "MAX_RIM_SIZE",
@@ -33,8 +34,6 @@ __all__ = [
     "vbios_rim_id",
 ]
 
-MAX_RIM_SIZE: Final = 256 * 1024
-"""Bytes of a manifest. Real ones have 18 to 26 KB."""
 MAX_ANSWER_SIZE: Final = 4 * MAX_RIM_SIZE // 3 + 4096
 """Bytes of the service's JSON."""
 

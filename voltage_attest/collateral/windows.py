@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import binascii
 import re
-from datetime import MAXYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime
 from typing import Final, NamedTuple
 
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.der import ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, read_members, read_single
 from voltage_attest.evidence.encoding import strict_base64
+from voltage_attest.limits import OCSP_LIFE_WITHOUT_END, OCSP_REFUSALS
 
 __all__ = [
     "OcspReading",
@@ -32,10 +33,6 @@ _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _TAGGED_0: Final = 0xA0
 """[0] EXPLICIT: the version of a certificate or an OCSP answer, the end of an OCSP answer, the bytes of an OCSP response."""
 
-_LIFE_WITHOUT_END: Final = timedelta(hours=1)
-"""How long an OCSP answer without nextUpdate counts as current, as in NVIDIA's attestation SDK."""
-
-_OCSP_STATUSES: Final = {1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired", 6: "unauthorized"}
 _OCSP: Final = "the OCSP answer"
 
 
@@ -113,7 +110,7 @@ def ocsp_reading(der: bytes) -> OcspReading:
         raise _no_ocsp("no OCSPResponse")
     if outer[0][1] != b"\0":
         status = int.from_bytes(outer[0][1], "big")
-        raise _no_ocsp(f"the error {_OCSP_STATUSES.get(status, 'of unknown meaning')} ({status})")
+        raise _no_ocsp(f"the error {OCSP_REFUSALS.get(status, 'of unknown meaning')} ({status})")
     if len(outer) != 2 or outer[1][0] != _TAGGED_0:
         raise _no_ocsp("no response bytes")
     carrier = read_members(read_single(outer[1][1], SEQUENCE, _OCSP), _OCSP)
@@ -152,7 +149,7 @@ def _single_answer(octets: bytes) -> tuple[Window, tuple[bytes, ...]]:
     if len(members) > 3 and members[3][0] == _TAGGED_0:
         ends = _asn1_time((_GENERALIZED_TIME, read_single(members[3][1], _GENERALIZED_TIME, _OCSP)), _OCSP)
     elif issued.year < MAXYEAR:
-        ends = issued + _LIFE_WITHOUT_END
+        ends = issued + OCSP_LIFE_WITHOUT_END
     else:
         raise _no_ocsp("an answer at the end of time")
     return Window(issued, ends), _subject(members[:1], _OCSP)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Final, TypeVar
 
@@ -49,6 +49,9 @@ __all__ = [
 MAX_CERTIFICATE_SIZE: Final = 8 * 1024
 """Bytes of DER; the largest real one, a PCK certificate, has less than 1,300."""
 
+_MAX_SERIAL_SIZE: Final = 21
+"""Octets: 20 (RFC 5280, section 4.1.2.2), and the zero that keeps the first of them positive."""
+
 _VERSION, _SERIAL_NUMBER, _, _ISSUER, _, _SUBJECT, _KEY = range(7)
 """Positions in a v3 tbsCertificate: version, serial number, algorithm, issuer, validity, subject, key."""
 _VERSION_TAG: Final = 0xA0
@@ -69,9 +72,9 @@ UNREADABLE_X509: Final = (
 """What ``cryptography`` raises, now or on later access, for X.509 structures that it cannot read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Certificate:
-    """One certificate: its DER bytes and what the checks ask of it. Dates are UTC."""
+    """One certificate: its DER bytes and what the checks ask of it. Dates are UTC. What few ask for is cut out once."""
 
     der: bytes
     signed: SignedStructure
@@ -97,17 +100,17 @@ class Certificate:
         signed, key = self.signed, issuer.public_key
         return lambda: signed.verifies(key)
 
-    @property
+    @cached_property
     def spki(self) -> bytes:
         """The SubjectPublicKeyInfo with its header, cut out as received."""
         return self._field(_KEY)
 
-    @property
+    @cached_property
     def issuer_name(self) -> bytes:
         """The issuer's name with its header, cut out as received."""
         return self._field(_ISSUER)
 
-    @property
+    @cached_property
     def key_bits(self) -> bytes:
         """The key as its BIT STRING holds it, without the count of unused bits: what key hashes are made of (RFC 6960)."""
         return read_members(self.signed.fields[_KEY][1], "key")[1][1][1:]
@@ -132,6 +135,9 @@ def load_certificate(der: bytes, what: str, curve: Curve = P256, understood: fro
         raise EvidenceFormatError(f"{what}: no version, or {len(fields)} fields", expected="an X.509 v3 certificate")
     if fields[_SERIAL_NUMBER][1][:1] >= b"\x80" or not any(fields[_SERIAL_NUMBER][1]):
         raise EvidenceFormatError(f"{what}: a serial number of zero or less", expected="a positive one (RFC 5280, 4.1.2.2)")
+    if len(fields[_SERIAL_NUMBER][1]) > _MAX_SERIAL_SIZE:
+        found = f"{what}: a serial number of {len(fields[_SERIAL_NUMBER][1])} bytes"
+        raise EvidenceFormatError(found, expected="at most 20 (RFC 5280, 4.1.2.2)")
     try:
         certificate = x509.load_der_x509_certificate(der)
         public_key = certificate.public_key()

@@ -37,6 +37,7 @@ from voltage_attest.evidence.der import (
     read_members,
     read_single,
 )
+from voltage_attest.limits import OCSP_LIFE_WITHOUT_END, OCSP_REFUSALS
 
 __all__ = [
     "CLOCK_SKEW",
@@ -46,6 +47,7 @@ __all__ = [
     "Unanswered",
     "build_ocsp_request",
     "parse_ocsp_response",
+    "signer_of",
     "why_not_about",
     "why_not_current",
     "why_not_issued_for",
@@ -55,8 +57,6 @@ OcspStatus = ocsp.OCSPCertStatus
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far ``thisUpdate`` may lie after the appraisal time: the responder dates its answer by its clock, after we asked."""
-_DEFAULT_LIFETIME: Final = timedelta(hours=1)
-"""Of an answer without nextUpdate, as NVIDIA's SDK counts it."""
 _MAX_RESPONSE_SIZE: Final = 16 * 1024
 """Bytes; real answers have about 1,000."""
 _MAX_CERTIFICATES: Final = 4
@@ -66,7 +66,6 @@ _OCSP_SIGNING: Final = (OBJECT_IDENTIFIER, bytes.fromhex("2b06010505070309"))
 _ENCLOSED: Final = 0xA0
 _VERSION_TAG, _BY_NAME, _BY_KEY = 0xA0, 0xA1, 0xA2
 _UNDERSTOOD: Final = UNDERSTOOD | {EXTENDED_KEY_USAGE}
-_REFUSALS: Final = {1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired", 6: "unauthorized"}
 _HASHES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "sha256": lambda data: hashlib.sha256(data).digest(),
     "sha384": lambda data: hashlib.sha384(data).digest(),
@@ -152,8 +151,9 @@ def parse_ocsp_response(der: bytes, what: str) -> OcspResponse | Unanswered:
         asked = CertificateId(single.hash_algorithm.name, single.issuer_name_hash, single.issuer_key_hash, single.serial_number)
         status, reason = single.certificate_status, single.revocation_reason
         this_update, next_update = single.this_update_utc, single.next_update_utc
+        next_update = this_update + OCSP_LIFE_WITHOUT_END if next_update is None else next_update
         critical = [extension for extension in response.single_extensions if extension.critical]
-    except UNREADABLE_X509 as error:
+    except (*UNREADABLE_X509, OverflowError) as error:
         raise _malformed(what, f"not an OCSP response ({error})", "an OCSP response in DER") from None
     nonces = [extension.value.nonce for extension in extensions if isinstance(extension.value, x509.OCSPNonce)]
     critical += [extension for extension in extensions if extension.critical and extension.oid != x509.OCSPNonce.oid]
@@ -169,7 +169,7 @@ def parse_ocsp_response(der: bytes, what: str) -> OcspResponse | Unanswered:
         status,
         reason,
         this_update,
-        this_update + _DEFAULT_LIFETIME if next_update is None else next_update,
+        next_update,
         nonces[0] if nonces else None,
     )
 
@@ -177,7 +177,7 @@ def parse_ocsp_response(der: bytes, what: str) -> OcspResponse | Unanswered:
 def _open(der: bytes, what: str) -> bytes | Unanswered:
     """The content of the BasicOCSPResponse inside an OCSPResponse, or the status that stands in its place."""
     head, *rest = read_members(read_single(der, SEQUENCE, what), what) or [(0, b"")]
-    refusal = _REFUSALS.get(int.from_bytes(head[1], "big")) if len(head[1]) == 1 else None
+    refusal = OCSP_REFUSALS.get(int.from_bytes(head[1], "big")) if len(head[1]) == 1 else None
     if head[0] == ENUMERATED and refusal is not None and not rest:
         return Unanswered(refusal)
     if head != (ENUMERATED, b"\0") or len(rest) != 1 or rest[0][0] != _ENCLOSED:
@@ -238,8 +238,7 @@ def why_not_issued_for(response: OcspResponse, issuer: Certificate, at: datetime
     The signer is ``issuer`` itself, or one whose enclosed certificate ``issuer`` signed for OCSP signing (RFC 6960, section
     4.2.2.2), no CA, in date. Nobody else may, whatever root vouches for him. Good signatures are remembered by ``memo``.
     """
-    candidates = (issuer, *response.certificates)
-    signer = next((each for each in candidates if _names(response.responder, each)), None)
+    signer = signer_of(response, issuer)
     if signer is None:
         return "its responder's certificate is not enclosed"
     if signer is not issuer:
@@ -249,6 +248,11 @@ def why_not_issued_for(response: OcspResponse, issuer: Certificate, at: datetime
     if not memo.holds((b"ocsp", signer.der, response.der), lambda: response.signed.verifies(signer.public_key)):
         return f"its signature is not {signer.common_name!r}'s"
     return None
+
+
+def signer_of(response: OcspResponse, issuer: Certificate) -> Certificate | None:
+    """Whom the answer names as its signer, unproven: ``issuer``, or a responder whose certificate is enclosed; else None."""
+    return next((each for each in (issuer, *response.certificates) if _names(response.responder, each)), None)
 
 
 def _names(responder: tuple[int, bytes], certificate: Certificate) -> bool:
@@ -291,7 +295,7 @@ def why_not_current(response: OcspResponse, at: datetime, nonce: bytes | None) -
         return "no nonce, although one was sent"
     if nonce is not None and not hmac.compare_digest(nonce, response.nonce or b""):
         return f"nonce {(response.nonce or b'')[:64].hex()}"
-    if not response.this_update - CLOCK_SKEW <= at <= response.next_update:
+    if response.this_update - at > CLOCK_SKEW or at > response.next_update:
         return f"valid {response.this_update.isoformat()} to {response.next_update.isoformat()}"
     return None
 

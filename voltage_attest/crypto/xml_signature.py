@@ -28,14 +28,13 @@ from typing import TYPE_CHECKING, Final
 from voltage_attest.crypto.certificates import Certificate
 from voltage_attest.errors import CollateralFormatError, EvidenceFormatError
 from voltage_attest.evidence.encoding import strict_base64
+from voltage_attest.limits import MAX_RIM_SIZE
 
 if TYPE_CHECKING:
     from lxml import etree
 
-__all__ = ["MAX_XML_SIZE", "SWID", "Refused", "SignedXml", "parse_signed_xml", "verify_signed_xml"]
+__all__ = ["SWID", "Refused", "SignedXml", "parse_signed_xml", "verify_signed_xml"]
 
-MAX_XML_SIZE: Final = 256 * 1024
-"""Bytes. Real manifests have 18 to 26 KB."""
 MAX_ELEMENTS: Final = 1024
 """Real manifests have 87: 64 measurements and their frame."""
 MAX_DEPTH: Final = 6
@@ -96,8 +95,8 @@ class Refused:
 
 def parse_signed_xml(data: bytes, what: str) -> SignedXml:
     """Read a signed document of at most 256 KiB; :class:`CollateralFormatError` unless it has the one shape."""
-    if len(data) > MAX_XML_SIZE:
-        raise _malformed(what, f"{len(data)} bytes", f"at most {MAX_XML_SIZE}")
+    if len(data) > MAX_RIM_SIZE:
+        raise _malformed(what, f"{len(data)} bytes", f"at most {MAX_RIM_SIZE}")
     _refuse_markup(data, what)
     from lxml import etree
 
@@ -134,7 +133,7 @@ def verify_signed_xml(document: SignedXml, signer: Certificate) -> etree._Elemen
     try:
         certificate = x509.load_der_x509_certificate(signer.der)
         found = XMLVerifier().verify(document.data, x509_cert=certificate, parser=_parser(), expect_config=expected)
-    except (SignXMLException, InvalidSignature, etree.LxmlError, ValueError) as error:
+    except (SignXMLException, InvalidSignature, etree.LxmlError, ValueError, TypeError) as error:  # TypeError: empty values
         return Refused(_in_words(error))
     key = signer.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     if isinstance(found, list) or found.signed_xml is None or found.signature_key != key:

@@ -26,6 +26,7 @@ import binascii
 import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,7 +36,7 @@ from voltage_attest.evidence.json_text import JsonObject, JsonView, maybe, parse
 from voltage_attest.evidence.model import Evidence
 from voltage_attest.evidence.quote import CertificationDataType, TdxQuote, parse_quote
 
-__all__ = ["BINDING", "VOLTAGE_VERIFY_FORMAT", "canonical_manifest", "read_voltage_verify"]
+__all__ = ["BINDING", "VOLTAGE_VERIFY_FORMAT", "canonical_manifest", "manifest_for", "read_voltage_verify"]
 
 VOLTAGE_VERIFY_FORMAT: Final = "voltage-verify-bundle/1"
 BINDING: Final = "voltage-verify/1"
@@ -88,6 +89,17 @@ def canonical_manifest(manifest: JsonView) -> bytes:
     manifest.as_object()
     _refuse_floats(manifest.value, manifest.where)
     return json.dumps(manifest.value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+
+
+def manifest_for(challenge: bytes, manifest: bytes) -> bytes:
+    """The canonical manifest with that challenge (32 bytes) in it: ``manifest`` itself, if it was made for it.
+
+    :class:`EvidenceFormatError` where it is none.
+    """
+    view = parse_json(manifest, "the manifest", limit=_MAX_BODY)
+    _read_challenge(view.as_object())
+    members = {name: member.value for name, member in view.as_object().members.items()} | {"challenge": challenge.hex()}
+    return canonical_manifest(replace(view, value=members))
 
 
 def _refuse_floats(value: object, where: str) -> None:

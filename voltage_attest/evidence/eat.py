@@ -25,8 +25,7 @@ from typing import Final
 
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.json_text import JsonObject, JsonView, parse_json
-from voltage_attest.evidence.nras_request import MAX_DEVICES
-from voltage_attest.evidence.spdm import NONCE_SIZE
+from voltage_attest.limits import MAX_DEVICES, NONCE_SIZE
 
 __all__ = [
     "MAX_EAT_SIZE",

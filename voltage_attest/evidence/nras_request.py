@@ -22,7 +22,8 @@ from typing import Final
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.gpu_report import Architecture
 from voltage_attest.evidence.json_text import JsonObject, JsonView, maybe, parse_json
-from voltage_attest.evidence.spdm import MAX_REPORT_SIZE, NONCE_SIZE
+from voltage_attest.evidence.spdm import MAX_REPORT_SIZE
+from voltage_attest.limits import MAX_DEVICES, NONCE_SIZE
 
 __all__ = [
     "MAX_DEVICES",
@@ -34,8 +35,6 @@ __all__ = [
     "parse_nras_request",
 ]
 
-MAX_DEVICES: Final = 64
-"""Devices in one request. The largest real nodes have 8 GPUs and 4 switches."""
 MAX_CHAIN_SIZE: Final = 32 * 1024
 """Bytes of one PEM chain. Real ones have 4825 to 4902."""
 MAX_REQUEST_SIZE: Final = 8 * 1024 * 1024

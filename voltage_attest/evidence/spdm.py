@@ -118,30 +118,27 @@ def _read_request(cursor: Cursor) -> bytes:
 
 
 def _read_record(record: Cursor, count: int) -> tuple[Measurement, ...]:
-    if not count:
-        raise EvidenceFormatError("a response without measurements", expected="one block at least", offset=record.position)
-    measurements: dict[int, Measurement] = {}
-    for _ in range(count):
-        start = record.position
-        measurement = _read_block(record)
-        if measurement.index in measurements:
-            raise EvidenceFormatError(
-                f"measurement index {measurement.index} occurs twice", expected="each index once", offset=start
-            )
-        measurements[measurement.index] = measurement
-    record.finish()
-    return tuple(measurements.values())
-
-
-def _read_block(record: Cursor) -> Measurement:
-    """One block, in one step: every block of a report has the one size that a digest gives it."""
+    """The blocks, all of the one size that a digest gives them."""
     start = record.position
-    block = record.take(_BLOCK.size, "measurement block")
-    index, specification, size, value_type, value_size, digest = _BLOCK.unpack(block)
-    if not index or specification != _DMTF or value_type >= _RAW_BIT_STREAM or (size, value_size) != _SIZES:
+    if not count or record.remaining != count * _BLOCK.size:
         raise EvidenceFormatError(
-            f"measurement block {index}: specification {specification}, type {value_type:#04x}, sizes {size} and {value_size}",
-            expected="index from 1, DMTF (1), a digest (type below 0x80) of 48 bytes in a measurement of 51",
+            f"a measurement record of {record.remaining} bytes for {count} blocks",
+            expected=f"one block at least, of {_BLOCK.size} bytes each",
             offset=start,
         )
-    return Measurement(index, value_type, digest)
+    measurements: dict[int, Measurement] = {}
+    blocks = _BLOCK.iter_unpack(record.take(record.remaining, "measurement record"))
+    for place, (index, specification, size, value_type, value_size, digest) in enumerate(blocks):
+        if not index or specification != _DMTF or value_type >= _RAW_BIT_STREAM or (size, value_size) != _SIZES:
+            raise EvidenceFormatError(
+                f"measurement block {index}: specification {specification}, type {value_type:#04x}, "
+                f"sizes {size} and {value_size}",
+                expected="index from 1, DMTF (1), a digest (type below 0x80) of 48 bytes in a measurement of 51",
+                offset=start + place * _BLOCK.size,
+            )
+        if index in measurements:
+            raise EvidenceFormatError(
+                f"measurement index {index} occurs twice", expected="each index once", offset=start + place * _BLOCK.size
+            )
+        measurements[index] = Measurement(index, value_type, digest)
+    return tuple(measurements.values())

@@ -16,9 +16,10 @@ from voltage_attest.collateral.http import AsyncBoundedClient, BoundedClient
 from voltage_attest.collateral.http_core import HttpRequest, Limits
 from voltage_attest.errors import FetchError
 from voltage_attest.evidence.model import Evidence
+from voltage_attest.limits import NONCE_SIZE
 from voltage_attest.pods.answer import MAX_ANSWER_SIZE
 from voltage_attest.pods.credentials import ENVIRONMENT_NAMES, ApiKey
-from voltage_attest.pods.providers import NONCE_SIZE, PROVIDERS, Errand, Provider, join_address
+from voltage_attest.pods.providers import PROVIDERS, Errand, Provider, join_address
 from voltage_attest.pods.voltagegpu import DEFAULT_BASE, NAME, attestation_path, parse_voltagegpu
 
 __all__ = ["DEADLINE", "POD_LIMITS", "AsyncPodClient", "PodClient", "fetch_answer", "fetch_answer_async"]

@@ -8,15 +8,12 @@ says; the verifier reads the nonce from the signed report.
 from __future__ import annotations
 
 import json
-from typing import Final
 
 from voltage_attest.evidence.json_text import JsonObject, JsonView, parse_json
 from voltage_attest.evidence.model import DeviceEvidence
+from voltage_attest.limits import MAX_DEVICES
 
 __all__ = ["MAX_DEVICES", "check_device", "framed_devices", "nras_devices"]
-
-MAX_DEVICES: Final = 64
-"""Devices in one answer. The largest real nodes have 8 GPUs and 4 switches."""
 
 
 def nras_devices(view: JsonView | None) -> tuple[DeviceEvidence, ...]:

@@ -36,8 +36,6 @@ from voltage_attest.pods.answer import MAX_ANSWER_SIZE, MAX_FLEET_SIZE
 
 __all__ = ["PROVIDERS", "Errand", "Provider", "join_address", "parse_answer"]
 
-NONCE_SIZE: Final = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Errand:

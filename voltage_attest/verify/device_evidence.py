@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from voltage_attest.collateral.rim import driver_rim_id, switch_rim_id, vbios_rim_id
 from voltage_attest.errors import EvidenceFormatError
-from voltage_attest.evidence.gpu_report import DeviceReport, parse_device_report
+from voltage_attest.evidence.gpu_report import DeviceReport
 from voltage_attest.evidence.model import DeviceEvidence, Evidence
 from voltage_attest.evidence.nras_request import MAX_DEVICES, DeviceItem, parse_nras_request
 
@@ -42,7 +42,8 @@ def read_devices(evidence: Evidence) -> tuple[NamedDevice, ...]:
 
 
 def _read(documents: tuple[DeviceEvidence, ...], kind: str) -> list[NamedDevice]:
-    items = [item for document in documents for item in parse_nras_request(document.json.encode()).items]
+    texts = [document.json.encode("utf-8", "surrogatepass") for document in documents]  # half a pair is refused by the parser
+    items = [item for text in texts for item in parse_nras_request(text).items]
     return [NamedDevice(f"{kind}[{place}]", item) for place, item in enumerate(items)]
 
 
@@ -65,11 +66,3 @@ def firmware_rim(report: DeviceReport, chip: str) -> WantedRim:
     if gpu is None:
         return WantedRim(switch_rim_id(version), chip.replace("_", ""), "SWITCH", version)
     return WantedRim(vbios_rim_id(gpu.project, gpu.project_sku, gpu.chip_sku, version), chip, "GPU", version)
-
-
-def read_report(item: DeviceItem) -> DeviceReport | None:
-    """The report, or None where it cannot be read, which its check will say."""
-    try:
-        return parse_device_report(item.report, item.architecture)
-    except EvidenceFormatError:
-        return None

@@ -23,7 +23,7 @@ from voltage_attest.verify.nras_case import NrasCase
 from voltage_attest.verify.nras_claims import CLAIMS_VERSIONS, claims_version, nras_error, why_claims_fail
 from voltage_attest.verify.unreadable import Unreadable, given
 
-__all__ = ["CLOCK_SKEW", "NRAS_FUNCTIONS"]
+__all__ = ["CLOCK_SKEW", "NRAS_FUNCTIONS", "answer_ends"]
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far NVIDIA's clock may be ahead of the appraisal time. It lengthens no token's life: ``exp`` is judged to the second."""
@@ -249,6 +249,11 @@ NRAS_FUNCTIONS: Final[Mapping[str, Callable[[NrasCase], Finding]]] = {
     "nras.ueids": identities,
 }
 """Check id to function, in order; each needs only what its entry in ``checks/nras.py`` requires."""
+
+
+def answer_ends(case: NrasCase) -> datetime:
+    """When the first token of the answer ends (UTC); to be asked for only after ``nras.validity``."""
+    return min([_moment(token, "exp") for token in case.tokens])
 
 
 def _each(tokens: Iterable[EatToken], judge: Callable[[EatToken], _Fault | None], actual: str, reason: str) -> Finding:

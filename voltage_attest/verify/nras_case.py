@@ -15,54 +15,25 @@ from voltage_attest.evidence.eat import DetachedEat, EatToken, parse_detached_ea
 from voltage_attest.result import Finding, failed, undecided
 from voltage_attest.verify.unreadable import Unreadable, given
 
-__all__ = ["NrasCase", "absent_nras_answer"]
+__all__ = ["NrasCase", "NrasKeySets", "absent_nras_answer"]
 
 
 @dataclass(frozen=True)
-class NrasCase:
-    """One answer of NRAS under judgement at ``at`` (UTC). Answer and key sets are read once per case.
+class NrasKeySets:
+    """Key sets as JSON text, read once however many answers they are for; ``why_none`` says why there is none, if known."""
 
-    ``jwks`` are key sets as JSON text; ``why_no_jwks`` says why there is none, where somebody knows. ``intermediates`` are the
-    SHA-256 of the CA keys that a signing key must lead to (see :func:`~voltage_attest.trust.nvidia_nras.nras_intermediates`).
-
-    ``nonce`` (32 bytes) is what was asked with, None where nobody knows it; ``ueids`` those of the devices of the same class
-    that were verified locally, in decimal, None where none were. With ``judged_at_issue`` the answer is a signed copy kept
-    beside the evidence: each token's window is judged at its own ``iat``, since it says what NRAS found then.
-    """
-
-    answer: NrasAnswer | Unreadable = field(repr=False)
-    jwks: tuple[bytes, ...] = field(repr=False)
-    intermediates: frozenset[bytes]
-    at: datetime
-    nonce: bytes | None = None
-    ueids: frozenset[str] | None = None
-    judged_at_issue: bool = False
-    why_no_jwks: str | None = None
+    documents: tuple[bytes, ...] = field(repr=False)
+    why_none: str | None = None
 
     @cached_property
-    def eat(self) -> DetachedEat | Unreadable:
-        """The answer's tokens, taken apart."""
-        if isinstance(self.answer, Unreadable):
-            return self.answer
-        try:
-            return parse_detached_eat(self.answer.body)
-        except InputError as error:
-            return _unreadable(error, "the answer of NRAS cannot be read")
-
-    @property
-    def tokens(self) -> tuple[EatToken, ...]:
-        """All tokens, the overall one first; to be asked for only after ``nras.parse``."""
-        return given(self.eat).tokens
-
-    @cached_property
-    def key_set(self) -> JwkSet | Unreadable:
+    def joined(self) -> JwkSet | Unreadable:
         """All key sets as one, or the finding that says why there is none. The same key may stand in several of them."""
-        if not self.jwks:
-            why = self.why_no_jwks or "no key set (JWKS) of NRAS is at hand"
+        if not self.documents:
+            why = self.why_none or "no key set (JWKS) of NRAS is at hand"
             return Unreadable(undecided(why, expected="the JWKS of NRAS from the days of the token", actual="absent"))
         keys: dict[str, Jwk] = {}
         foreign: frozenset[str] = frozenset()
-        for document in self.jwks:
+        for document in self.documents:
             try:
                 found = parse_jwks(document)
             except InputError as error:
@@ -79,6 +50,47 @@ class NrasCase:
             keys |= found.keys
             foreign |= found.foreign
         return JwkSet(keys, foreign)
+
+
+@dataclass(frozen=True)
+class NrasCase:
+    """One answer of NRAS under judgement at ``at`` (UTC), read once per case.
+
+    ``key_sets`` may be shared by the cases of one judgement. ``intermediates`` are the SHA-256 of the CA keys that a signing
+    key must lead to (see :func:`~voltage_attest.trust.nvidia_nras.nras_intermediates`).
+
+    ``nonce`` (32 bytes) is what was asked with, None where nobody knows it; ``ueids`` those of the devices of the same class
+    that were verified locally, in decimal, None where none were. With ``judged_at_issue`` the answer is a signed copy kept
+    beside the evidence: each token's window is judged at its own ``iat``, since it says what NRAS found then.
+    """
+
+    answer: NrasAnswer | Unreadable = field(repr=False)
+    key_sets: NrasKeySets
+    intermediates: frozenset[bytes]
+    at: datetime
+    nonce: bytes | None = None
+    ueids: frozenset[str] | None = None
+    judged_at_issue: bool = False
+
+    @cached_property
+    def eat(self) -> DetachedEat | Unreadable:
+        """The answer's tokens, taken apart."""
+        if isinstance(self.answer, Unreadable):
+            return self.answer
+        try:
+            return parse_detached_eat(self.answer.body)
+        except InputError as error:
+            return _unreadable(error, "the answer of NRAS cannot be read")
+
+    @property
+    def tokens(self) -> tuple[EatToken, ...]:
+        """All tokens, the overall one first; to be asked for only after ``nras.parse``."""
+        return given(self.eat).tokens
+
+    @property
+    def key_set(self) -> JwkSet | Unreadable:
+        """All key sets as one, or the finding that says why there is none."""
+        return self.key_sets.joined
 
     @cached_property
     def keys(self) -> Mapping[str, NrasKey | Unreadable]:

@@ -74,7 +74,7 @@ def _faults(token: EatToken, version: str | None) -> Iterator[str]:
         yield f"hwmodel is {_shown(model)}"
     for name in (
         *_REQUIRED,
-        *[f"{rim}-{judged}" for rim in rims for judged in ("signature-verified", "measurements-available")],
+        *[f"{rim}-{judged}" for rim in rims for judged in _REQUIRED_OF_RIM],
     ):
         yield from _not_true(values, prefix + name)
     if version == _PLAIN_CHAINS:

@@ -13,7 +13,6 @@ nonce, which live for a day.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,8 +21,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from cryptography.x509 import ReasonFlags
 
-from voltage_attest.collateral.nvidia import NvidiaCollateral, OcspAnswer
-from voltage_attest.collateral.nvidia_questions import RevocationQuestion
+from voltage_attest.collateral.nvidia import MAX_OCSP, NvidiaCollateral, OcspAnswer
+from voltage_attest.collateral.nvidia_questions import NVIDIA_ADDRESS, NVIDIA_OCSP_URL, RevocationQuestion
 from voltage_attest.crypto.certificates import Certificate
 from voltage_attest.crypto.crl import RevocationList, load_crl, why_not_signed_by
 from voltage_attest.crypto.ocsp import (
@@ -32,6 +31,7 @@ from voltage_attest.crypto.ocsp import (
     Unanswered,
     build_ocsp_request,
     parse_ocsp_response,
+    signer_of,
     why_not_about,
     why_not_current,
     why_not_issued_for,
@@ -44,10 +44,10 @@ from voltage_attest.verify.gpu_case import DeviceChain
 from voltage_attest.verify.joined import join_findings
 from voltage_attest.verify.rim import RimCase
 from voltage_attest.verify.rim_reading import Rim
+from voltage_attest.verify.shelf import make_room
 from voltage_attest.verify.unreadable import Unreadable
 
 __all__ = [
-    "NVIDIA_OCSP_URL",
     "IssuedCertificate",
     "RevocationCase",
     "RevocationShelf",
@@ -61,13 +61,6 @@ __all__ = [
 
 Kept = TypeVar("Kept")
 
-NVIDIA_OCSP_URL: Final = "https://ocsp.ndis.nvidia.com"
-"""Answers also for certificates that name no responder, as NVIDIA's tools ask it."""
-
-_NVIDIA_ADDRESS: Final = re.compile(
-    r"(https?)(://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.nvidia\.com(?:/[A-Za-z0-9._~/-]{0,200})?)"
-)
-"""Certificates are asked about before they are proven: an address of anybody else's in one of them is not followed."""
 _HOLD: Final = ReasonFlags.certificate_hold
 _REVOKED: Final = "NVIDIA has revoked it: what it vouches for is not to be trusted"
 _UNPROVEN: Final = "nothing proves that the certificate is not revoked"
@@ -127,11 +120,11 @@ def revocation_questions(
 
 def _question(link: IssuedCertificate, draw_nonce: Callable[[], bytes] | None) -> RevocationQuestion:
     certificate, nonce = link.certificate, None if draw_nonce is None else draw_nonce()
-    responders = [match.group(2) for match in map(_NVIDIA_ADDRESS.fullmatch, ocsp_addresses(certificate)) if match]
+    responders = [match for match in map(NVIDIA_ADDRESS.fullmatch, ocsp_addresses(certificate)) if match]
     return RevocationQuestion(
         certificate_sha256=hashlib.sha256(certificate.der).digest(),
         name=certificate.common_name,
-        ocsp_url=f"https{responders[0]}" if responders else NVIDIA_OCSP_URL,
+        ocsp_url=f"https://{responders[0]['host']}{responders[0]['path']}" if responders else NVIDIA_OCSP_URL,
         ocsp_request=build_ocsp_request(certificate, link.issuer, nonce),
         nonce=nonce,
         crl_urls=_crl_urls(certificate),
@@ -139,22 +132,24 @@ def _question(link: IssuedCertificate, draw_nonce: Callable[[], bytes] | None) -
 
 
 def _crl_urls(certificate: Certificate) -> tuple[str, ...]:
-    return tuple([address for address in crl_addresses(certificate) if _NVIDIA_ADDRESS.fullmatch(address)])
+    return tuple([address for address in crl_addresses(certificate) if NVIDIA_ADDRESS.fullmatch(address)])
 
 
 class RevocationShelf:
-    """Keeps answers and CRLs as read, and the signatures found good, by their bytes: the devices of a node share most of them.
+    """Keeps answers and CRLs as read, and whose they are, by their bytes: the devices of a node share most of them.
 
-    Dates and verdicts are never kept. Bounded; safe to share between threads (a lost race reads twice).
+    Whose a CRL is not is kept as well, so that a forged one costs one verification and not one for each device. Dates and
+    verdicts are never kept. Bounded; safe to share between threads (a lost race reads twice).
     """
 
-    __slots__ = ("_answers", "_capacity", "_lists", "memo")
+    __slots__ = ("_answers", "_capacity", "_foreign", "_lists", "memo")
 
-    def __init__(self, memo: SignatureMemo | None = None, capacity: int = 256) -> None:
+    def __init__(self, memo: SignatureMemo | None = None, capacity: int = MAX_OCSP) -> None:
         self.memo = memo or SignatureMemo()
         self._capacity = capacity
         self._answers: dict[bytes, OcspResponse | Unanswered | Unreadable] = {}
         self._lists: dict[bytes, RevocationList | Unreadable] = {}
+        self._foreign: dict[tuple[bytes, bytes], str] = {}
 
     def answer(self, der: bytes) -> OcspResponse | Unanswered | Unreadable:
         """The OCSP response with these bytes, or what stands in its place."""
@@ -164,6 +159,24 @@ class RevocationShelf:
         """The CRL with these bytes, or why it cannot be read."""
         return self._kept(self._lists, der, lambda: load_crl(der, "CRL", P384_STATUS))
 
+    def why_not_issuers(self, crl: RevocationList, issuer: Certificate) -> str | None:
+        """As :func:`~voltage_attest.crypto.crl.why_not_signed_by`, which depends on the bytes of both and nothing else."""
+        key = issuer.der, crl.der
+        reason = self._foreign.get(key)
+        if reason is None:
+            why: list[str] = []
+
+            def compute() -> bool:
+                why.extend([found for found in [why_not_signed_by(crl, issuer)] if found is not None])
+                return not why
+
+            if self.memo.holds((b"crl", *key), compute):
+                return None
+            reason = why[0]
+            make_room(self._foreign, self._capacity)
+            self._foreign[key] = reason
+        return reason
+
     def _kept(self, kept: dict[bytes, Kept | Unreadable], der: bytes, read: Callable[[], Kept]) -> Kept | Unreadable:
         known = kept.get(der)
         if known is None:
@@ -172,8 +185,7 @@ class RevocationShelf:
             except EvidenceFormatError as error:
                 reason = "what would tell whether it is revoked cannot be read"
                 known = Unreadable(failed(expected=error.expected, actual=error.found, reason=reason))
-            if len(kept) >= self._capacity:
-                kept.clear()
+            make_room(kept, self._capacity)
             kept[der] = known
         return known
 
@@ -183,7 +195,8 @@ class RevocationCase:
     """Certificates of one device under judgement at ``at`` (UTC): its own, or its manifests', whose chains have been proven.
 
     ``accept_hold`` names the chains in which a certificate on hold is accepted. ``unsafe_skip`` is the policy's reason to judge
-    nothing, ``location`` where it says so.
+    nothing, ``location`` where it says so. ``judged`` holds what was found of certificates in this appraisal, by their bytes:
+    cases that differ in ``certificates`` alone may share it, as those of one node do.
     """
 
     certificates: tuple[IssuedCertificate, ...]
@@ -193,6 +206,7 @@ class RevocationCase:
     unsafe_skip: str | None = None
     shelf: RevocationShelf = field(default_factory=RevocationShelf)
     location: Location | None = None
+    judged: dict[tuple[bytes, bytes, frozenset[str]], Finding] = field(default_factory=dict)
 
 
 def revocation(case: RevocationCase) -> Finding:
@@ -204,22 +218,35 @@ def revocation(case: RevocationCase) -> Finding:
     lists = [case.shelf.crl(der) for der in case.collateral.crls]
     unreadable = [("CRL", found.finding) for found in lists if isinstance(found, Unreadable)]
     readable = [found for found in lists if not isinstance(found, Unreadable)]
-    judged = [(link.certificate.common_name, _judge(case, link, readable)) for link in case.certificates]
+    judged = [(link.certificate.common_name, _judge_once(case, link, readable)) for link in case.certificates]
     return join_findings([*unreadable, *judged])
 
 
 def current_until(case: RevocationCase) -> datetime | None:
-    """The earliest instant at which an answer or a CRL about these certificates ends (UTC); None where there is none."""
-    answers = [case.shelf.answer(answer.der) for link in case.certificates for answer in _answers(case, link)]
+    """The earliest instant at which an answer, its responder's certificate or a CRL ends (UTC); None where there is none."""
+    read = [(link, case.shelf.answer(answer.der)) for link in case.certificates for answer in _answers(case, link)]
+    answers = [(link, answer) for link, answer in read if isinstance(answer, OcspResponse)]
+    signers = [signer_of(answer, link.issuer) for link, answer in answers]
     lists = [found for der in case.collateral.crls if not isinstance(found := case.shelf.crl(der), Unreadable)]
     subjects = {link.issuer.subject for link in case.certificates}
-    ends = [answer.next_update for answer in answers if isinstance(answer, OcspResponse)]
+    ends = [
+        *[answer.next_update for _, answer in answers],
+        *[signer.not_after for signer in signers if signer is not None],
+    ]
     return min([*ends, *[crl.next_update for crl in lists if crl.issuer_name in subjects]], default=None)
 
 
 def _answers(case: RevocationCase, link: IssuedCertificate) -> list[OcspAnswer]:
     asked = hashlib.sha256(link.certificate.der).digest()
     return [answer for answer in case.collateral.ocsp if answer.certificate_sha256 == asked]
+
+
+def _judge_once(case: RevocationCase, link: IssuedCertificate, lists: list[RevocationList]) -> Finding:
+    key = link.certificate.der, link.issuer.der, link.chains
+    found = case.judged.get(key)
+    if found is None:
+        found = case.judged[key] = _judge(case, link, lists)
+    return found
 
 
 def _judge(case: RevocationCase, link: IssuedCertificate, lists: list[RevocationList]) -> Finding:
@@ -280,7 +307,7 @@ def _judge_answer(case: RevocationCase, link: IssuedCertificate, answer: OcspRes
 
 
 def _judge_list(case: RevocationCase, link: IssuedCertificate, crl: RevocationList) -> Finding:
-    reason = _why_not_issuers(case, link.issuer, crl)
+    reason = case.shelf.why_not_issuers(crl, link.issuer)
     if reason is not None:
         expected = f"a CRL issued and signed by {link.issuer.common_name}"
         return failed(expected=expected, actual=reason, reason=f"the CRL is not NVIDIA's: {_UNPROVEN}")
@@ -290,17 +317,6 @@ def _judge_list(case: RevocationCase, link: IssuedCertificate, crl: RevocationLi
     if crl.revokes(link.certificate):
         return _revoked(case, link, crl.reason(link.certificate), f"by the CRL of {crl.this_update.date()}")
     return passed(f"not on the CRL of {crl.this_update.date()}, current until {crl.next_update.isoformat()}")
-
-
-def _why_not_issuers(case: RevocationCase, issuer: Certificate, crl: RevocationList) -> str | None:
-    """Why ``crl`` is not ``issuer``'s own list, with lists found good remembered by all their bytes."""
-    why: list[str] = []
-
-    def compute() -> bool:
-        why.extend([reason for reason in [why_not_signed_by(crl, issuer)] if reason is not None])
-        return not why
-
-    return None if case.shelf.memo.holds((b"crl", issuer.der, crl.der), compute) else why[0]
 
 
 def _revoked(case: RevocationCase, link: IssuedCertificate, reason: ReasonFlags | None, source: str) -> Finding:

@@ -196,4 +196,4 @@ def _window(start: datetime, end: datetime) -> str:
 
 
 def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"

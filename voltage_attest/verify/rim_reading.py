@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
+from voltage_attest.collateral.nvidia import MAX_RIMS
 from voltage_attest.collateral.rim import RimDocument
 from voltage_attest.collateral.rim_content import RimContent, parse_rim_content
 from voltage_attest.crypto.certificates import Certificate, load_certificate
@@ -14,6 +15,7 @@ from voltage_attest.crypto.signatures import P384, SignatureMemo
 from voltage_attest.crypto.xml_signature import Refused, SignedXml, parse_signed_xml, verify_signed_xml
 from voltage_attest.errors import InputError
 from voltage_attest.result import failed, undecided
+from voltage_attest.verify.shelf import make_room
 from voltage_attest.verify.unreadable import Unreadable, given
 
 __all__ = ["Rim", "RimShelf", "absent_rim"]
@@ -55,8 +57,7 @@ class Rim:
     def why_chain_fails(self, root: bytes) -> str | None:
         """As :func:`~voltage_attest.crypto.rim_chain.why_rim_chain_fails`, for the root with those DER bytes."""
         if root not in self._chain_reasons:
-            if len(self._chain_reasons) >= _ROOTS:
-                self._chain_reasons.clear()
+            make_room(self._chain_reasons, _ROOTS)
             self._chain_reasons[root] = why_rim_chain_fails(given(self.chain), root, self._memo)
         return self._chain_reasons[root]
 
@@ -96,7 +97,7 @@ class RimShelf:
 
     __slots__ = ("_capacity", "_kept", "_memo")
 
-    def __init__(self, capacity: int = 64, memo: SignatureMemo | None = None) -> None:
+    def __init__(self, capacity: int = MAX_RIMS, memo: SignatureMemo | None = None) -> None:
         self._capacity = capacity
         self._memo = memo or SignatureMemo()
         self._kept: dict[bytes, Rim] = {}
@@ -106,8 +107,7 @@ class RimShelf:
         known = self._kept.get(document.data)
         if known is None:
             known = Rim(document, self._memo)
-            if len(self._kept) >= self._capacity:
-                self._kept.clear()
+            make_room(self._kept, self._capacity)
             self._kept[document.data] = known
         return known
 

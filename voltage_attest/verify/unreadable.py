@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from voltage_attest.result import Finding
 
-__all__ = ["Unreadable", "given", "is_readable"]
+__all__ = ["Unreadable", "given"]
 
 Document = TypeVar("Document")
 
@@ -26,8 +26,3 @@ def given(document: Document | Unreadable) -> Document:
             f"a check ran before its prerequisite: {document.finding.reason}"
         )
     return document
-
-
-def is_readable(document: object) -> bool:
-    """Whether the document could be read."""
-    return not isinstance(document, Unreadable)
