@@ -131,7 +131,7 @@ UNDECIDED_BY: Final = MappingProxyType(
 )
 
 
-@pytest.mark.parametrize(("fault", "checks"), REFUSED_BY.items(), ids=str)
+@pytest.mark.parametrize(("fault", "checks"), REFUSED_BY.items(), ids=[fault.name for fault in REFUSED_BY])
 def test_a_lie_is_refused_by_its_own_checks(node: SimulatedPod, fault: Fault, checks: set[str], tmp_path: Path) -> None:
     with node.faulty(fault):
         result = attest(node, reached(node, tmp_path)).result
@@ -139,7 +139,7 @@ def test_a_lie_is_refused_by_its_own_checks(node: SimulatedPod, fault: Fault, ch
     assert result.verdict is Verdict.REFUSED
 
 
-@pytest.mark.parametrize(("fault", "checks"), UNDECIDED_BY.items(), ids=str)
+@pytest.mark.parametrize(("fault", "checks"), UNDECIDED_BY.items(), ids=[fault.name for fault in UNDECIDED_BY])
 def test_what_cannot_be_had_ends_undecided(node: SimulatedPod, fault: Fault, checks: set[str], tmp_path: Path) -> None:
     with node.faulty(fault):
         result = attest(node, reached(node, tmp_path)).result
