@@ -6,16 +6,26 @@ import asyncio
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import httpx
+import pytest
 
 from tests.gate.test_requests import Log
-from tests.gate.world import BODY, Kind, Scene, client_of
+from tests.gate.world import BODY, KINDS, Kind, Scene, client_of
 from voltage_attest.gate.model import Outcome
 from voltage_attest.testing import ATTESTATION
 
 REQUESTS = 1000
 WORKERS = 50
+
+SLOW_TWINS: Final = (1, 2)
+"""httpx with tasks, and httpx2 with threads: of the four kinds, one of each library and of each way is enough for every run."""
+ON_ONE_OF_EACH: Final = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow) if place in SLOW_TWINS else kind for place, kind in enumerate(KINDS)],
+    ids=str,
+)
 
 
 def headers(number: int) -> dict[str, str]:
@@ -52,6 +62,7 @@ def run_tasks(client: httpx.AsyncClient, scene: Scene, rotate: threading.Event) 
     return found
 
 
+@ON_ONE_OF_EACH
 def test_one_attestation_a_generation_none_unproven_none_lost(scene: Scene, kind: Kind) -> None:
     log, rotated = Log(), threading.Event()
     gate = scene.gate(audit=log)
@@ -74,6 +85,7 @@ def test_one_attestation_a_generation_none_unproven_none_lost(scene: Scene, kind
     assert gate.status().in_flight == 0
 
 
+@ON_ONE_OF_EACH
 def test_a_name_that_is_hijacked_under_load_gives_nothing_away(scene: Scene, kind: Kind) -> None:
     gate = scene.gate()
     client = client_of(kind, gate, None, scene.pod.api_key)
