@@ -43,7 +43,7 @@ from voltage_attest.result import (
 from voltage_attest.trust import TrustRoots
 from voltage_attest.verify.case import CollateralCase, QuoteCase, Workshop
 from voltage_attest.verify.claims import collateral_records, earliest_end, tdx_claims
-from voltage_attest.verify.device_claims import DeviceJudgement, GivenDevices
+from voltage_attest.verify.device_judgement import DeviceJudgement, GivenDevices
 from voltage_attest.verify.documents import Documents
 from voltage_attest.verify.tdx import QUOTE_IDS, verify_collateral, verify_quote
 from voltage_attest.verify.types import VerifiedQuote

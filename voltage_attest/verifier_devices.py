@@ -26,14 +26,13 @@ from voltage_attest.result import EvidenceRecord, Finding, failed, passed, skipp
 from voltage_attest.trust import TrustRoots
 from voltage_attest.verifier_nras import NrasJudge, NrasJudgement
 from voltage_attest.verify.device_claims import (
-    DeviceJudgement,
-    GivenDevices,
     device_records,
     gpu_claims,
     nvidia_records,
     switch_claims,
 )
 from voltage_attest.verify.device_evidence import NamedDevice, read_devices
+from voltage_attest.verify.device_judgement import DeviceJudgement, GivenDevices
 from voltage_attest.verify.endorsements import readable_devices, status_questions, wanted_manifests
 from voltage_attest.verify.gpu import DEVICE_CHECKS, seal_device
 from voltage_attest.verify.gpu_case import DeviceCase, DeviceExpectations, GpuWorkshop, VerifiedDevice

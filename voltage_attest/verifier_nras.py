@@ -17,7 +17,7 @@ from voltage_attest.policy.model import GpuPolicy
 from voltage_attest.result import CheckResult, skipped
 from voltage_attest.trust import TrustRoots
 from voltage_attest.trust.nvidia_nras import nras_intermediates
-from voltage_attest.verify.device_claims import GivenDevices
+from voltage_attest.verify.device_judgement import GivenDevices
 from voltage_attest.verify.gpu_case import VerifiedDevice
 from voltage_attest.verify.nras import NRAS_FUNCTIONS, answer_ends
 from voltage_attest.verify.nras_case import NrasCase, NrasKeySets, absent_nras_answer

@@ -71,6 +71,8 @@ def device_stdin(files: DeviceFiles) -> dict[str, str | None]:
 
 def with_devices(evidence: Evidence, files: DeviceFiles) -> Evidence:
     """``evidence`` with the devices of the files that are named; CannotUse where a file cannot be read."""
+    if not files["gpu_evidence"]:
+        return evidence
     from dataclasses import replace
 
     from voltage_attest.errors import EvidenceFormatError
@@ -85,8 +87,6 @@ def with_devices(evidence: Evidence, files: DeviceFiles) -> Evidence:
         except EvidenceFormatError:
             about_switches = False
         (switches if about_switches else gpus).append(device)
-    if not gpus and not switches:
-        return evidence
     return replace(
         evidence,
         gpu_evidence=(*evidence.gpu_evidence, *gpus),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from voltage_attest.evidence.model import Evidence
     from voltage_attest.pods import ApiKey
     from voltage_attest.policy.model import Policy
-    from voltage_attest.result import CollateralSource, Finding
+    from voltage_attest.result import CollateralRecord, CollateralSource, Finding
     from voltage_attest.trust import TrustRoots
 
 __all__ = [
@@ -249,7 +249,6 @@ def _judge(
     nvidia: FetchedNvidia | None = None,
 ) -> Attestation:
     """Judge with the documents at hand: IntelCollateral, or a file's bytes, which may turn out to be none."""
-    from voltage_attest.attest_course import nvidia_records
     from voltage_attest.attestation import Attestation
     from voltage_attest.collateral.intel import IntelCollateral
 
@@ -262,7 +261,7 @@ def _judge(
         fresh=given.fresh,
         sources=sources,
         nvidia=None if nvidia is None else nvidia.collateral,
-        nvidia_records=nvidia_records(nvidia),
+        nvidia_records=_records(nvidia),
     )
     if isinstance(documents, bytes):
         documents = _parsed(documents) or IntelCollateral()
@@ -278,6 +277,14 @@ def _parsed(documents: bytes) -> IntelCollateral | None:
         return parse_intel_collateral(documents)
     except CollateralFormatError:
         return None
+
+
+def _records(nvidia: FetchedNvidia | None) -> tuple[CollateralRecord, ...]:
+    if nvidia is None:
+        return ()
+    from voltage_attest.attest_course import nvidia_records
+
+    return nvidia_records(nvidia)
 
 
 def _document_sources(sources: Mapping[str, CollateralSource]) -> tuple[DocumentSource, ...]:

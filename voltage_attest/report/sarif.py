@@ -21,9 +21,9 @@ from voltage_attest.report.plain import printable
 from voltage_attest.report.verdict import row_name
 from voltage_attest.result import CheckResult, Location, PolicyRecord
 
-__all__ = ["SARIF_SEPARATOR", "sarif_entry", "sarif_frame"]
+__all__ = ["sarif_entry", "sarif_frame"]
 
-SARIF_SEPARATOR: Final = ",\n"
+_SEPARATOR: Final = ",\n"
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _INDEX: Final = {check_id: place for place, check_id in enumerate(REGISTRY)}
@@ -52,7 +52,7 @@ def sarif_entry(named: Named, _total: int) -> str:
     """The results of one attestation; empty where nothing is to be said."""
     name, result = named
     rows = [row for row in result.checks if row.status.closes_gate or row.finding.unsafe]
-    return SARIF_SEPARATOR.join(json.dumps(_result(name, row, result.policy)) for row in rows)
+    return _SEPARATOR.join(json.dumps(_result(name, row, result.policy)) for row in rows)
 
 
 def _rule(check: Check) -> dict[str, object]:

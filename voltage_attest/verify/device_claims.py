@@ -4,45 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
-from typing import NamedTuple
 
 from voltage_attest.collateral.nvidia import NvidiaCollateral
-from voltage_attest.evidence.model import Evidence
-from voltage_attest.result import CheckResult, CollateralRecord, EvidenceRecord, GpuClaims, SwitchClaims
+from voltage_attest.result import CollateralRecord, EvidenceRecord, GpuClaims, SwitchClaims
 from voltage_attest.verify.device_evidence import NamedDevice
 from voltage_attest.verify.gpu import reported_mode
 from voltage_attest.verify.gpu_case import VerifiedDevice
-from voltage_attest.verify.types import VerifiedQuote
 
-__all__ = ["DeviceJudgement", "GivenDevices", "device_records", "gpu_claims", "nvidia_records", "switch_claims"]
-
-
-class GivenDevices(NamedTuple):
-    """Devices to judge: what was given of them, the verified quote beside them, and the nonce that the verifier drew.
-
-    ``records`` say where NVIDIA's documents came from, and their windows. ``is_live`` says that they were made for this very
-    appraisal; else signed copies are judged that may be years old.
-    """
-
-    evidence: Evidence
-    collateral: NvidiaCollateral
-    quote: VerifiedQuote | None
-    nonce: bytes | None
-    at: datetime
-    records: tuple[CollateralRecord, ...] = ()
-    is_live: bool = False
-
-
-class DeviceJudgement(NamedTuple):
-    """What came of the devices: rows of each, claims of the verified ones, and what the result records of documents."""
-
-    rows: tuple[CheckResult, ...] = ()
-    gpus: tuple[GpuClaims, ...] = ()
-    switches: tuple[SwitchClaims, ...] = ()
-    evidence: tuple[EvidenceRecord, ...] = ()
-    collateral: tuple[CollateralRecord, ...] = ()
-    ends: tuple[datetime, ...] = ()
+__all__ = ["device_records", "gpu_claims", "nvidia_records", "switch_claims"]
 
 
 def device_records(devices: Iterable[NamedDevice]) -> tuple[EvidenceRecord, ...]:
