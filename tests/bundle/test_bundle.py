@@ -16,6 +16,7 @@ from tests.pods.answers import NONCE, b64, encode, voltagegpu
 from tests.support.mutations import mutated_bytes, mutated_json
 from tests.support.outcomes import policy_text
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence import bundle as bundle_module
@@ -119,7 +120,7 @@ def members() -> dict[str, object]:
     return document
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(bundle=bundles)
 def test_what_is_written_reads_back_as_it_was(bundle: EvidenceBundle) -> None:
     text = dump_bundle(bundle)
@@ -284,13 +285,13 @@ def test_what_is_no_bundle_is_refused(data: bytes, found: str) -> None:
     assert found in refused.value.found
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(data=mutated_bytes([dump_bundle(full()).encode()]))
 def test_mutated_bundles_are_read_or_refused(data: bytes) -> None:
     assert_read_or_refused(parse_any_bundle, data, EvidenceFormatError)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(document=mutated_json(json.loads(dump_bundle(full())), edits=3))
 def test_bundles_of_almost_the_right_shape_are_read_or_refused_as_the_schema_says(document: object) -> None:
     """What is read, the schema allows; and what it allows is read, but for what no schema can say."""

@@ -19,6 +19,7 @@ from tests.support.mutations import mutated_bytes, mutated_json
 from tests.support.outcomes import failed_ids, ids_with, policy_text
 from tests.support.parsers import assert_read_or_refused
 from tests.support.real_evidence import VOLTAGE_VERIFY
+from tests.support.sampling import examples
 from voltage_attest.collateral.intel import IntelCollateral, parse_intel_collateral
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.bundle import (
@@ -311,14 +312,14 @@ def test_bodies_are_cut_not_written_again() -> None:
     assert dict(read(document).collateral.documents)["tcb_info"] == '{ "id" : "TDX" }'
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_bundles_of_almost_the_right_shape_are_read_or_refused(data: st.DataObject) -> None:
     document = data.draw(mutated_json(good(), edits=2))
     assert_read_or_refused(parse_any_bundle, encode(document), EvidenceFormatError)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_manifests_of_almost_the_right_shape_are_read_or_refused(data: st.DataObject) -> None:
     document = data.draw(mutated_json(manifest(), edits=2))
@@ -334,7 +335,7 @@ def has_surrogates(document: object) -> bool:
     return False
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_mutated_bytes_are_read_or_refused(data: st.DataObject) -> None:
     assert_read_or_refused(parse_any_bundle, data.draw(mutated_bytes([encode(good())])), EvidenceFormatError)

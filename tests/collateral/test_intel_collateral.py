@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.mutations import json_values, mutated_bytes, mutated_json
 from tests.support.parsers import assert_read_or_refused
 from tests.support.real_evidence import ACCEPTED_PAIRS, DCAP_QVL, RealPair, collateral_documents
+from tests.support.sampling import examples
 from voltage_attest.collateral.intel import MAX_COLLATERAL_SIZE, IntelCollateral, parse_intel_collateral
 from voltage_attest.errors import CollateralFormatError
 
@@ -108,14 +109,14 @@ def test_what_is_no_collateral_is_refused(data: bytes) -> None:
     assert refused(data).document == "collateral"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(data=mutated_bytes([pair.collateral for pair in ACCEPTED_PAIRS]))
 def test_mutated_files_are_read_or_refused(data: bytes) -> None:
     """Real files with bits flipped, slices cut, inserted, doubled."""
     assert_read_or_refused(parse_intel_collateral, data, CollateralFormatError)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(document=mutated_json(DOCUMENTS) | json_values())
 def test_documents_of_any_shape_are_read_or_refused(document: object) -> None:
     """The nine keys with values gone, renamed or replaced by any JSON."""

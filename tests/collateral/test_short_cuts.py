@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from tests.support.mutations import mutated_bytes
 from tests.support.real_evidence import DCAP_QVL, collateral_documents, pck_chain
+from tests.support.sampling import examples
 from voltage_attest.collateral import strict_json
 from voltage_attest.collateral.tcb_info import parse_tcb_info
 from voltage_attest.crypto.certificates import load_certificate
@@ -107,7 +108,7 @@ def test_a_document_of_another_shape_is_read_the_long_way(text: str) -> None:
     assert outcome(parse_tcb_info, text) == the_long_way(parse_tcb_info, text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @drawn(mutated_bytes([text.encode() for text in INFOS.values()]))
 def test_a_changed_tcb_info_comes_out_as_the_long_way(data: bytes) -> None:
     """Cut, doubled, exchanged and overwritten at any place."""
@@ -131,7 +132,7 @@ def test_each_octet_of_a_pck_extension_changed_comes_out_as_the_long_way(value: 
             assert outcome(parse_pck_extension, changed) == the_long_way(parse_pck_extension, changed)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @drawn(mutated_bytes(EXTENSIONS))
 def test_a_changed_pck_extension_comes_out_as_the_long_way(value: bytes) -> None:
     """Cut, doubled, exchanged and overwritten at any place."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.support.mutations import mutated_bytes, mutated_json
 from tests.support.parsers import assert_read_or_refused
 from tests.support.real_evidence import collateral_documents
+from tests.support.sampling import examples
 from voltage_attest.collateral.qe_identity import parse_qe_identity
 from voltage_attest.collateral.tcb_info import TcbInfo, parse_tcb_info
 from voltage_attest.errors import CollateralFormatError
@@ -288,7 +289,7 @@ def test_a_key_that_occurs_twice_inside_is_refused() -> None:
     assert "'pcesvn' occurs twice" in refused(parse_tcb_info, text, "tcb_info").found
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_the_order_of_levels_is_computed_not_taken_from_the_json(data: st.DataObject) -> None:
     """Whatever the order of levels, modules and their levels, the same TCB info is read."""
@@ -340,28 +341,28 @@ def read_info(data: bytes) -> TcbInfo:
     return parse_tcb_info(data.decode("utf-8", "surrogateescape"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(document=mutated_json(info_json()))
 def test_tcb_info_of_any_shape_is_read_or_refused(document: object) -> None:
     """A valid document with values gone, renamed, doubled or replaced by any JSON."""
     assert_read_or_refused(read_info, json.dumps(document).encode(), CollateralFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(document=mutated_json(identity_json()))
 def test_qe_identity_of_any_shape_is_read_or_refused(document: object) -> None:
     """The same for the QE identity."""
     assert_read_or_refused(lambda data: parse_qe_identity(data.decode()), json.dumps(document).encode(), CollateralFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=mutated_bytes([collateral_documents(name)["tcb_info"].encode() for name in NAMES]) | st.binary(max_size=400))
 def test_mutated_tcb_info_is_read_or_refused(data: bytes) -> None:
     """Real text with bytes flipped, cut, inserted, doubled; half characters included."""
     assert_read_or_refused(read_info, data, CollateralFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=mutated_bytes([collateral_documents("tdx_quote")["qe_identity"].encode()]) | st.binary(max_size=400))
 def test_mutated_qe_identity_is_read_or_refused(data: bytes) -> None:
     """The same for the QE identity."""

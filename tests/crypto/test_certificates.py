@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused, flipped_bits, refusal_of
 from tests.support.real_evidence import DCAP_QVL, REAL_CERTIFICATES, collateral_documents, pck_chain
+from tests.support.sampling import examples
 from voltage_attest.crypto.certificates import Certificate, CertificateLoader, load_certificate, why_chain_fails
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.pck_extension import PCK_EXTENSION_OID
@@ -195,7 +196,7 @@ def test_hostile_certificates_make_no_noise(role: str) -> None:
     assert noise == frozenset()
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes(list(REAL_CERTIFICATES.values())))
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_mutated_certificates_are_read_or_refused(data: bytes) -> None:
@@ -203,7 +204,7 @@ def test_mutated_certificates_are_read_or_refused(data: bytes) -> None:
     assert_read_or_refused(load, data, EvidenceFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=st.binary(max_size=512))
 def test_random_bytes_are_no_certificate(data: bytes) -> None:
     """Noise is refused."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused, flipped_bits, refusal_of
 from tests.support.real_evidence import REAL_CERTIFICATES, collateral_documents
+from tests.support.sampling import examples
 from voltage_attest.crypto.certificates import load_certificate
 from voltage_attest.crypto.crl import RevocationList, load_crl, why_not_issued_by
 from voltage_attest.errors import EvidenceFormatError
@@ -200,7 +201,7 @@ def test_unused_bits_of_the_signature_are_not_ignored() -> None:
     assert refusal_of(load, shorter, EvidenceFormatError) is not None or why_not_issued_by(load(shorter), CA) is not None
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes([ROOT_CRL, PCK_CRL]))
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_mutated_crls_are_read_or_refused(data: bytes) -> None:
@@ -208,7 +209,7 @@ def test_mutated_crls_are_read_or_refused(data: bytes) -> None:
     assert_read_or_refused(load, data, EvidenceFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=st.binary(max_size=512))
 def test_random_bytes_are_no_crl(data: bytes) -> None:
     """Noise is refused."""

@@ -12,6 +12,7 @@ from tests.support.mutations import mutated_bytes
 from tests.support.outcomes import failed_ids, open_policy
 from tests.support.parsers import assert_read_or_refused
 from tests.support.real_evidence import ACCEPTED_PAIRS, REAL_CERTIFICATES, REPOSITORY
+from tests.support.sampling import examples
 from voltage_attest.crypto.certificates import load_certificate, why_chain_fails
 from voltage_attest.errors import TrustRootError
 from voltage_attest.testing import FakeIntel
@@ -72,7 +73,7 @@ def test_what_is_no_root_is_refused_before_anything_is_judged(pem: str) -> None:
     assert raised.value.remedy
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(data=mutated_bytes([ROOT_PEM, INTEL.root_pem]) | st.binary(max_size=300))
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_mutated_roots_are_accepted_or_refused(data: bytes) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.cases.all_cases import CASES
 from tests.cases.model import NVIDIA, ROOTS
 from tests.support.mutations import mutated_bytes
+from tests.support.sampling import examples
 from voltage_attest.collateral.nvidia import NrasAnswer, NvidiaCollateral
 from voltage_attest.evidence.model import DeviceEvidence
 from voltage_attest.policy import parse_policy
@@ -60,7 +61,7 @@ def test_unaltered_all_of_it_verifies() -> None:
     assert FULL.examined_by(VERIFIER).verdict is Verdict.VERIFIED
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.data(), st.sampled_from(KINDS), st.integers(0, 20))
 def test_altered_documents_of_nvidias_end_in_a_result(data: st.DataObject, kind: str, place: int) -> None:
     good = contents(kind)[place % len(contents(kind))]
@@ -69,14 +70,14 @@ def test_altered_documents_of_nvidias_end_in_a_result(data: st.DataObject, kind:
     assert FULL.examined_by(VERIFIER).verdict is Verdict.VERIFIED  # and nothing bad was remembered
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(mutated_bytes([FULL.claims.gpu_evidence[0].json.encode()]))
 def test_altered_evidence_ends_in_a_result(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     replace(FULL, claims=replace(FULL.claims, gpu_evidence=(DeviceEvidence(text),))).examined_by(VERIFIER)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.binary(max_size=200), st.sampled_from(KINDS), st.integers(0, 20))
 def test_random_bytes_in_place_of_a_document_never_verify(data: bytes, kind: str, place: int) -> None:
     """A document that cannot be read refuses, even where others would do."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.event_log.logs import BOOT, Record, ccel, cos, dstack_log, fixture, needs_vectors, runtime
 from tests.support.mutations import json_values, mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.event_description import describe_event
 from voltage_attest.evidence.event_log import MAX_EVENTS, MAX_LOG_SIZE, Binding, EventType, read_efi_variable, sha384
@@ -245,14 +246,14 @@ def test_random_bytes_are_read_or_refused(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(data=mutated_bytes([CCEL, DSTACK, table() + CCEL, dstack_log(BOOT, strip=True), CCEL.hex().encode()]))
 def test_mutated_logs_are_read_or_refused(name: str, data: bytes) -> None:
     survives(PARSERS[name], data)
 
 
 @needs_vectors
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_mutated_real_logs_are_read_or_refused_and_described(data: st.DataObject) -> None:
     """What is read is described in one line of printable ASCII, whatever stands in it."""
@@ -272,13 +273,13 @@ MEMBERS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(entries=st.lists(MEMBERS | json_values(), max_size=4))
 def test_json_of_any_shape_is_read_or_refused(entries: list[object]) -> None:
     survives(parse_dstack_log, json.dumps(entries).encode())
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(name=st.text(max_size=40), payload=st.binary(max_size=40), version=st.sampled_from([1, 2]))
 def test_any_runtime_event_written_by_the_rules_is_read_back(name: str, payload: bytes, version: int) -> None:
     (event,) = parse_dstack_log(dstack_log([runtime(name, payload, version=version)], strip=True)).events

@@ -14,6 +14,7 @@ from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused, flipped_bits
 from tests.support.quote_layout import lay_out
 from tests.support.real_evidence import REAL_CERTIFICATES, REAL_QUOTES, collateral_documents
+from tests.support.sampling import examples
 from voltage_attest.crypto.certificates import load_certificate
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.der import first_member, read_members
@@ -57,21 +58,21 @@ def test_random_bytes_are_read_or_refused(name: str, data: bytes) -> None:
     survives(PARSERS[name], data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes(TEXTS + QUOTES))
 def test_mutated_quote_texts_are_decoded_or_refused(data: bytes) -> None:
     """Hex, base64 and raw quotes with bits flipped, slices cut, inserted, doubled."""
     survives(decode_quote_bytes, data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes(QUOTES + SHAPES))
 def test_mutated_quotes_are_read_or_refused(data: bytes) -> None:
     """Real quotes and every simulated shape, mutated anywhere."""
     survives(parse_quote, data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=st.data())
 def test_quotes_with_any_lengths_and_types_are_read_or_refused(data: st.DataObject) -> None:
     """Mutations aimed at the few bytes that steer the parser: versions, types and lengths."""
@@ -85,7 +86,7 @@ def test_quotes_with_any_lengths_and_types_are_read_or_refused(data: st.DataObje
     survives(parse_quote, quote[: data.draw(st.integers(0, len(quote)))] if data.draw(st.booleans()) else quote)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes(CHAINS))
 def test_mutated_chains_are_read_or_refused(data: bytes) -> None:
     """Real PEM chains, with and without the NUL that ends them in quotes."""
@@ -93,14 +94,14 @@ def test_mutated_chains_are_read_or_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["read_members", "first_member"])
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes(DER))
 def test_mutated_der_is_read_or_refused(name: str, data: bytes) -> None:
     """Real certificates, CRLs and extensions, taken apart at any level."""
     survives(PARSERS[name], data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes([EXTENSION]))
 def test_mutated_pck_extensions_are_read_or_refused(data: bytes) -> None:
     """A real PCK extension, mutated anywhere."""

@@ -17,6 +17,7 @@ from tests.gpu.judging import failing, judge_device
 from tests.gpu.real_devices import H100, H100_NONCE
 from tests.support.mutations import json_values, mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.crypto.certificates import CertificateLoader, load_certificate
 from voltage_attest.crypto.signatures import P384
 from voltage_attest.errors import EvidenceFormatError
@@ -74,7 +75,7 @@ def test_random_bytes_are_read_or_refused(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_altered_evidence_is_read_or_refused(name: str, data: st.DataObject) -> None:
     parse, originals = PARSERS[name]
@@ -87,7 +88,7 @@ def test_any_json_is_a_request_or_refused(value: object, listed: object) -> None
         assert_read_or_refused(parse_nras_request, json.dumps(document).encode(), EvidenceFormatError)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(pem=mutated_bytes([H100.certificate_chain]))
 def test_an_altered_chain_is_read_or_becomes_a_finding(pem: bytes) -> None:
     assert isinstance(read_device_chain(pem, CertificateLoader(curve=P384)), DeviceChain | Unreadable)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from tests.event_log.logs import near, needs_vectors
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.event_log import sha384
 from voltage_attest.evidence.event_log_text import parse_event_log
@@ -96,7 +97,7 @@ class TestAuthenticode:
         with pytest.raises(EvidenceFormatError):
             authenticode_digest(damage(pe(b"a" * 512)))
 
-    @settings(max_examples=300)
+    @settings(max_examples=examples(300))
     @given(data=mutated_bytes([pe(b"a" * 64, b"b" * 64, signature=b"s" * 8)], edits=5))
     def test_mutated_images_are_measured_or_refused(self, data: bytes) -> None:
         assert_read_or_refused(authenticode_digest, data, EvidenceFormatError)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.measure.firmware import BFV, CFV, METADATA, TEMPORARY, Section, firmware, footer, guid_entry
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.measure import PageOrder, measure_mrtd
 from voltage_attest.measure.tdvf import MAX_IMAGE_SIZE, parse_tdvf
@@ -120,7 +121,7 @@ def test_what_is_no_firmware_for_a_td_is_refused(image: bytes, words: str) -> No
     assert words in str(raised.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=mutated_bytes([firmware(CFV, TEMPORARY, other_entries=OTHER)]) | st.binary(max_size=256))
 def test_mutated_images_are_measured_or_refused(data: bytes) -> None:
     assert_read_or_refused(parse_tdvf, data, EvidenceFormatError)

@@ -121,7 +121,7 @@ class TestEat:
     def test_base64url_has_one_text_for_the_same_bytes(self, octets: bytes) -> None:
         text = b64url(octets)
         assert strict_base64url(text, "it") == octets
-        for other in (text + "=", text + "A", text[:-1] + "_" if text else "*"):
+        for other in {text + "=", text + "A", text[:-1] + "_" if text else "*"} - {text}:
             try:
                 assert strict_base64url(other, "it") != octets
             except EvidenceFormatError:

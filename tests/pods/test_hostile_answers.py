@@ -26,6 +26,7 @@ from tests.pods.answers import (
 )
 from tests.support.mutations import mutated_bytes, mutated_json
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.pods import PROVIDERS, parse_answer
 
@@ -117,7 +118,7 @@ def test_noise_is_refused(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", BODIES)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_mutated_bytes_are_read_or_refused(name: str, data: st.DataObject) -> None:
     read, body = BODIES[name]
@@ -125,7 +126,7 @@ def test_mutated_bytes_are_read_or_refused(name: str, data: st.DataObject) -> No
 
 
 @pytest.mark.parametrize("name", JSON_BODIES)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_documents_of_almost_the_right_shape_are_read_or_refused(name: str, data: st.DataObject) -> None:
     read, body = BODIES[name]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.policy.mistakes import MISTAKES, MRTD, TEXT
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import PolicyError
 from voltage_attest.policy import Pin, Policy, TcbException, TcbPolicy, TdxPolicy, Unpinned, load_policy, parse_policy
 from voltage_attest.policy.load import MAX_POLICY_SIZE
@@ -174,7 +175,7 @@ def read(data: bytes) -> Policy:
     return parse_policy(data.decode("utf-8", "replace"), path=PATH)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(data=mutated_bytes([TEXT.encode()]))
 def test_mutated_policies_load_or_are_refused(data: bytes) -> None:
     """A valid policy with characters flipped, cut, inserted, doubled."""
@@ -193,7 +194,7 @@ GPU_KEYS = ("count", "boards", "ueids", "measurements", "certificate_hold", "min
 TABLES = ("[tdx]", "[tdx.tcb]", "[[tdx.tcb.exception]]", "[gpu]", "[gpu.measurements]", "[models]", "[compliance]", "[audit]")
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     st.lists(
         st.tuples(st.sampled_from((*KEYS, *MORE_KEYS, *GPU_KEYS, *TABLES, "tdx.tcb", "35")), TOML_VALUES),

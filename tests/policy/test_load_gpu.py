@@ -12,6 +12,7 @@ from tests.policy.gpu_mistakes import DIGEST, GPU_MISTAKES, GPU_TEXT, OTHER, SPK
 from tests.policy.mistakes import TEXT
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import PolicyError
 from voltage_attest.policy import AuditPolicy, CompliancePolicy, GpuPolicy, ModelsPolicy, Policy, parse_policy
 from voltage_attest.policy.gpu import driver_order
@@ -130,7 +131,7 @@ def read(data: bytes) -> Policy:
     return parse_policy(data.decode("utf-8", "replace"), path=PATH)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(data=mutated_bytes([GPU_TEXT.encode()]))
 def test_mutated_policies_load_or_are_refused(data: bytes) -> None:
     assert_read_or_refused(read, data, PolicyError)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.revocation.authority import AT, BROM, NONCE, PROVISIONER, ROOT, List, answer_for, der, refusal, resigned
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused, flipped_bits, refusal_of
+from tests.support.sampling import examples
 from voltage_attest.crypto.crl import RevocationList, load_crl, why_not_signed_by
 from voltage_attest.crypto.ocsp import (
     OcspResponse,
@@ -154,14 +155,14 @@ def test_every_flipped_bit_of_an_answer_is_refused_or_breaks_its_proof() -> None
     assert survivors == []
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=st.binary(max_size=256) | mutated_bytes([ANSWER, answer_for(BROM, responder=None).der]))
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_any_bytes_are_read_as_an_answer_or_refused(data: bytes) -> None:
     assert_read_or_refused(parse, data, EvidenceFormatError)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=st.binary(max_size=256) | mutated_bytes([CRL]))
 @pytest.mark.filterwarnings("ignore::Warning")
 def test_any_bytes_are_read_as_a_crl_or_refused(data: bytes) -> None:

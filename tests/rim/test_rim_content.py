@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tests.rim.foundry import DRIVER, SWID, Manifest, digest
+from tests.support.sampling import examples
 from voltage_attest.collateral.rim_content import RimContent, parse_rim_content
 from voltage_attest.errors import CollateralFormatError
 
@@ -110,7 +111,7 @@ def test_refuses_two_opaque_records_of_one_name() -> None:
     assert "one name" in refusal(Manifest(floors={37: ("X", 1), 38: ("X", 1)}).xml())
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.sampled_from(
         ["index", "active", "alternatives", "size", "name", "type", "{http://www.w3.org/2001/04/xmlenc#sha384}Hash0"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.mutations import mutated_bytes, mutated_json
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.collateral.rim import (
     MAX_ANSWER_SIZE,
     MAX_RIM_SIZE,
@@ -136,7 +137,7 @@ def test_any_file_is_read_or_refused(data: bytes) -> None:
     assert_read_or_refused(parse_rim_file, data, CollateralFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(mutated_json(answer()))
 def test_any_answer_is_read_or_refused(found: object) -> None:
     assert_read_or_refused(lambda data: parse_rim_answer(data, RIM_ID), json.dumps(found).encode(), CollateralFormatError)

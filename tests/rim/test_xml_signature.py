@@ -16,6 +16,7 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from tests.rim.foundry import SWID, Issued, Manifest, chain, sign, usual_chain
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.crypto.certificates import load_certificate
 from voltage_attest.crypto.signatures import P384
 from voltage_attest.crypto.xml_signature import (
@@ -327,7 +328,7 @@ def test_random_bytes_are_refused(data: bytes) -> None:
     assert_read_or_refused(lambda found: parse_signed_xml(found, "RIM"), data, CollateralFormatError)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(mutated_bytes([document()]))
 def test_no_mutation_is_read_as_something_else(data: bytes) -> None:
     """Whatever still verifies says what the original says, byte for byte of its canonical form."""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.outcomes import failed_ids
+from tests.support.sampling import examples
 from tests.support.simulation import INTEL, PLATFORM, World, examine
 from voltage_attest.collateral.tcb_info import ComponentLevel, TcbLevel, parse_tcb_info
 from voltage_attest.result import Verdict
@@ -99,7 +100,7 @@ def test_a_verdict_follows_the_index_2_rule() -> None:
     assert failed_ids(examine(World(tcb_info=info, td=old))) == {"tdx.tcb.platform"}
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(order=st.permutations(INFO.levels), components=st.tuples(*[st.integers(0, 5)] * 8), third=st.integers(0, 5))
 def test_the_order_in_the_json_decides_nothing(order: list[IssuedLevel], components: tuple[int, ...], third: int) -> None:
     """For any platform, any order of the levels gives the same two levels."""

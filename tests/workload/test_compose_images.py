@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from tests.event_log.logs import near, needs_vectors
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.compose import MAX_COMPOSE_SIZE, Compose, ServiceImage, parse_compose
 
@@ -197,13 +198,13 @@ def survives(data: bytes) -> None:
     assert_read_or_refused(parse_compose, data, EvidenceFormatError)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(data=mutated_bytes([document(PLAIN)]))
 def test_mutated_documents_are_read_or_refused(data: bytes) -> None:
     survives(data)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(data=mutated_bytes([PLAIN.encode()]))
 def test_mutated_compose_files_are_read_or_refused(data: bytes) -> None:
     survives(document(data.decode("utf-8", "replace")))

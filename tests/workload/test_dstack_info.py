@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from tests.event_log.logs import SHARED, near, needs_vectors
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from voltage_attest.errors import EvidenceFormatError
 from voltage_attest.evidence.dstack_info import DstackInfo, parse_dstack_info
 from voltage_attest.pods.near import parse_near
@@ -51,7 +52,7 @@ def test_the_document_of_a_recorded_answer_is_the_one_that_was_measured() -> Non
         assert hashlib.sha256(info.compose or b"").digest() == near(role).quote.td_report.mr_config_id[1:33]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(data=mutated_bytes([json.dumps(NESTED).encode()]))
 def test_mutated_infos_are_read_or_refused(data: bytes) -> None:
     assert_read_or_refused(parse_dstack_info, data, EvidenceFormatError)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from tests.support.mutations import mutated_bytes
 from tests.support.parsers import assert_read_or_refused
+from tests.support.sampling import examples
 from tests.workload.workloads import HEAD, workload
 from voltage_attest.errors import PolicyError
 from voltage_attest.policy import WorkloadPolicy, parse_policy
@@ -144,7 +145,7 @@ def test_a_workload_without_a_quote_does_not_load() -> None:
         parse_policy(f'schema = "voltage-attest/policy/1"\nname = "x"\n[gpu]\ncount = 1\n[workload]\napp_id = ["{A20}"]')
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(data=mutated_bytes([f"{HEAD}[workload]\n{TEXT}".encode()]))
 def test_mutated_policies_load_or_are_refused(data: bytes) -> None:
     assert_read_or_refused(lambda text: parse_policy(text.decode("utf-8", "replace")), data, PolicyError)
