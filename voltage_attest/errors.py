@@ -10,7 +10,8 @@
     └── TrustRootError               a certificate offered as root of trust is unusable
     TrustError                       the answer is no: never retried, never downgraded
     ├── VerificationError            an attestation was refused or undecided; carries the result
-    └── AuditError                   the audit log cannot be written, or is not what was written: nothing is sent
+    ├── AuditError                   the audit log cannot be written, or is not what was written: nothing is sent
+    └── GateRefused                  a gate let no request pass, or let an answer go on no longer; may carry the result
 
     TransportError                   it could not be had: the network, a service, or being offline; may be tried again
     ├── FetchError                   a request failed; carries what was asked, the status, and when to try again
