@@ -46,7 +46,8 @@ from voltage_attest.collateral.http_core import (
     cut_off,
     why_unusable_url,
 )
-from voltage_attest.errors import FetchError, TrustRootError
+from voltage_attest.collateral.tls import tls_context
+from voltage_attest.errors import FetchError
 
 __all__ = [
     "AsyncBoundedClient",
@@ -94,7 +95,7 @@ class BoundedClient:
         self._limits = limits or Limits()
         self._pace = pace or Pace()
         self._client = httpx.Client(
-            verify=_tls_context(tls_ca),
+            verify=tls_context(tls_ca, ssl.TLSVersion.TLSv1_2, server="server"),
             trust_env=False,
             proxy=_checked_proxy(proxy),
             limits=_CONNECTIONS,
@@ -177,7 +178,7 @@ class AsyncBoundedClient:
         self._limits = limits or Limits()
         self._pace = pace or Pace()
         self._client = httpx.AsyncClient(
-            verify=_tls_context(tls_ca),
+            verify=tls_context(tls_ca, ssl.TLSVersion.TLSv1_2, server="server"),
             trust_env=False,
             proxy=_checked_proxy(proxy),
             limits=_CONNECTIONS,
@@ -299,21 +300,6 @@ def _content(request: HttpRequest) -> bytes | None:
 def _timeout(exchange: Exchange, now: float) -> httpx.Timeout:
     connect, read = exchange.timeouts(now)
     return httpx.Timeout(read, connect=connect)
-
-
-def _tls_context(tls_ca: Path | str | None) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls_ca is not None:
-        try:
-            context.load_verify_locations(cafile=tls_ca)
-        except (OSError, ssl.SSLError):
-            raise TrustRootError(
-                f"{tls_ca} holds no certificates, or cannot be read",
-                expected="a PEM file of CA certificates",
-                remedy="Name the file of the CA that issued the server's certificate.",
-            ) from None
-    return context
 
 
 def _checked_proxy(proxy: str | None) -> str | None:

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Final, Protocol
 from weakref import WeakSet
 
-import httpx
-
-from voltage_attest.errors import EvidenceFormatError, GateRefused, TrustRootError
+from voltage_attest.collateral.tls import tls_context
+from voltage_attest.errors import EvidenceFormatError, GateRefused
 from voltage_attest.pods.certificate import spki_sha256
 
 __all__ = ["Judge", "NetworkStream", "Pinned", "key_met", "pinned_context", "proxy_context"]
@@ -128,17 +127,7 @@ def _judged(certificate: bytes | None, judge: Judge) -> str:
 
 
 def _context(tls_ca: Path | str | None, oldest: ssl.TLSVersion) -> ssl.SSLContext:
-    context = httpx.create_ssl_context(trust_env=False)
+    context = tls_context(tls_ca, oldest, server="pod")
     # The standard library honours SSLKEYLOGFILE even here: whoever sets it could read along.
     context.keylog_filename = None  # type: ignore[assignment]
-    context.minimum_version = oldest
-    if tls_ca is not None:
-        try:
-            context.load_verify_locations(cafile=tls_ca)
-        except (OSError, ssl.SSLError):
-            raise TrustRootError(
-                f"{tls_ca} holds no certificates, or cannot be read",
-                expected="a PEM file of CA certificates",
-                remedy="Name the file of the CA that issued the pod's certificate.",
-            ) from None
     return context
